@@ -1,0 +1,73 @@
+package flow
+
+// carry holds what the counters of one record could not: a connection with more than 2^32 packets or 2^48 bytes one way.
+type carry struct{ packets, bytes [2]uint64 }
+
+func (t *Table) count(rec uint32, p *Packet) {
+	r, side := &t.records.of[rec], p.Bits&FromB
+	if r.packets[side]++; r.packets[side] == 0 {
+		t.carryOf(rec).packets[side] += 1 << 32
+	}
+	bytes := r.bytes[side]&countMask + uint64(p.IPLen)
+	if bytes > countMask {
+		t.carryOf(rec).bytes[side] += 1 << countBits
+	}
+	r.bytes[side] = r.bytes[side]&^countMask | bytes&countMask
+	switch {
+	case p.Bits&BadTime != 0:
+	case r.flags&timed == 0:
+		r.first, r.last, r.flags = p.Time, p.Time, r.flags|timed
+	default:
+		r.last = max(r.last, p.Time)
+	}
+}
+
+func (t *Table) carryOf(rec uint32) *carry {
+	c := t.carried[rec]
+	if c == nil {
+		c = new(carry)
+		t.carried[rec] = c
+	}
+	return c
+}
+
+// totals are packets and bytes from A and from B.
+func (t *Table) totals(rec uint32) (packets, bytes [2]uint64) {
+	r := &t.records.of[rec]
+	if c := t.carried[rec]; c != nil {
+		packets, bytes = c.packets, c.bytes
+	}
+	for side := range 2 {
+		packets[side] += uint64(r.packets[side])
+		bytes[side] += r.bytes[side] & countMask
+	}
+	return packets, bytes
+}
+
+// Counters tell what a table did. Created = Open + Emitted always; Emitted is the sum of Ends, also where nobody takes the connections.
+type Counters struct {
+	Packets  uint64
+	Created  uint64
+	Open     uint64
+	Emitted  uint64
+	Ends     [NumEnds]uint64 // by End; [EndEvicted] are those that the limit cut short
+	Peak     uint64          // most open at once
+	Limit    uint64          // of open connections
+	BadTime  uint64          // packets with an absurd time stamp
+	Backward uint64          // packets earlier than the clock
+	Steps    uint64          // times that the clock was moved by more than an hour, because many packets agreed
+	Contexts uint64          // different VLAN stacks and tunnel paths
+	Other    uint64          // packets whose context is "other", because there were too many
+	Lost     uint64          // facts not kept
+}
+
+// Counters may be read at any time between two calls.
+func (t *Table) Counters() Counters {
+	c := Counters{Packets: t.packets, Created: t.created, Open: uint64(t.open), Ends: t.ends, Peak: uint64(t.peak),
+		Limit: uint64(t.limit), BadTime: t.badTime, Backward: t.clock.backward, Steps: t.clock.steps,
+		Contexts: uint64(len(t.contexts.list)), Other: t.contexts.overflow, Lost: t.lostFacts}
+	for _, n := range t.ends {
+		c.Emitted += n
+	}
+	return c
+}

@@ -1,0 +1,132 @@
+package flow
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// end takes a connection out of the table and emits it. Its record is put back with the next batch, so that no record number of a
+// batch means two connections. A closed connection that was silent or had to make room ends as EndClosed.
+func (t *Table) end(rec uint32, why End) {
+	r := &t.records.of[rec]
+	if why != EndReused && r.proto == TCP && r.state().closed() {
+		why = EndClosed
+	}
+	t.ends[why]++
+	if t.emit != nil {
+		t.emit(t.conn(rec, why))
+	}
+	if !t.closing {
+		t.index.remove(t.hasher.hash(r.a, r.b, r.pa, r.pb, r.proto), rec)
+	}
+	delete(t.carried, rec)
+	delete(t.facts, rec)
+	r.end()
+	t.open--
+	t.dead = append(t.dead, rec)
+}
+
+func (t *Table) conn(rec uint32, why End) *Conn {
+	r := &t.records.of[rec]
+	ctx := t.contexts.get(r.context)
+	c := &Conn{ID: ConnID{File: uint16(r.id >> countBits), Packet: r.id & countMask}, Proto: r.proto, End: why,
+		First: r.first, Last: r.last, VLANs: ctx.vlans, Tunnel: ctx.tunnel, Facts: t.facts[rec]}
+	side, by := t.originator(r)
+	c.KnownBy = by
+	ends := t.addrs(rec)
+	if r.proto.HasPorts() {
+		c.Orig, c.Resp = netip.AddrPortFrom(ends[0], r.pa), netip.AddrPortFrom(ends[1], r.pb)
+	} else {
+		c.Orig, c.Resp = netip.AddrPortFrom(ends[0], 0), netip.AddrPortFrom(ends[1], 0)
+	}
+	if r.proto.IsICMP() {
+		c.ICMPType, c.ICMPCode, _ = UnpackICMP(r.pa, r.pb)
+	}
+	packets, bytes := t.totals(rec)
+	c.OrigPackets, c.RespPackets = packets[side], packets[side^1]
+	c.OrigBytes, c.RespBytes = bytes[side], bytes[side^1]
+	if side == 1 {
+		c.Orig, c.Resp = c.Resp, c.Orig
+	}
+	switch {
+	case c.RespPackets == 0:
+		c.Visibility = OrigOnly
+	case c.OrigPackets == 0:
+		c.Visibility = RespOnly
+	}
+	c.Outcome = r.outcome()
+	return c
+}
+
+func (t *Table) addrs(rec uint32) [2]netip.Addr {
+	r := &t.records.of[rec]
+	if r.flags&wide != 0 {
+		exact := t.records.exact(rec)
+		return [2]netip.Addr{netip.AddrFrom16(exact[0]), netip.AddrFrom16(exact[1])}
+	}
+	var a, b [4]byte
+	binary.BigEndian.PutUint32(a[:], r.a)
+	binary.BigEndian.PutUint32(b[:], r.b)
+	return [2]netip.Addr{netip.AddrFrom4(a), netip.AddrFrom4(b)}
+}
+
+func (r *record) outcome() Outcome {
+	switch {
+	case r.proto == TCP:
+		return r.outcomeTCP()
+	case r.proto != UDP && !r.proto.IsICMP():
+		return Seen
+	case r.state()&both(heard) == both(heard):
+		return Answered
+	}
+	return OneWay
+}
+
+// originator decides which end opened the connection, and how sure that is.
+//
+//   - TCP: by the handshake. Without one the first packet says nothing, however late it comes: after a long silence either side may
+//     speak first.
+//   - ICMP: the type says who asked or sent (see PackICMP), so it is certain from the first second.
+//   - all others: by the first packet, unless the conversation may have begun before the capture.
+func (t *Table) originator(r *record) (side uint, by KnownBy) {
+	first := uint(r.flags & firstB / firstB)
+	switch {
+	case r.proto == TCP && r.state().of(syn, r.orig()):
+		return r.orig(), KnownByHandshake
+	case r.proto == TCP && r.state().handshake():
+		return r.orig(), KnownBySynAck
+	case r.proto.IsICMP():
+		_, _, fromB := UnpackICMP(r.pa, r.pb)
+		if fromB {
+			return 1, KnownByFirstPacket
+		}
+		return 0, KnownByFirstPacket
+	case r.proto != TCP && r.flags&late != 0:
+		return first, KnownByFirstPacket
+	}
+	if a, b := servicePort(r.proto, r.pa), servicePort(r.proto, r.pb); a != b {
+		if a {
+			return 1, KnownByPort
+		}
+		return 0, KnownByPort
+	}
+	return first, KnownByNothing
+}
+
+// servicePort says whether a port is one that services listen on: a system port (RFC 6335: 0 to 1023) or one of the registered
+// ports that are common in server networks and seldom picked as source ports.
+func servicePort(proto Proto, port uint16) bool {
+	if !proto.HasPorts() {
+		return false
+	}
+	if port < 1024 {
+		return port != 0
+	}
+	switch port {
+	case 1433, 1434, 1521, 1645, 1646, 1812, 1813, 1883, 1900, 2049, 2055, 2427, 3128, 3260, 3268, 3269, 3306, 3389, 3478, 3702,
+		4500, 4739, 4789, 5044, 5060, 5061, 5353, 5355, 5432, 5671, 5672, 5900, 5985, 5986, 6081, 6343, 6379, 6514, 8000, 8080,
+		8443, 8530, 8531, 8883, 9090, 9100, 9200, 9443, 9876, 9995, 10050, 10051, 10123, 10161, 11211, 27017:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,188 @@
+package flow
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Timeouts say how long a connection may be silent, in packet time. One that is silent for longer has ended.
+type Timeouts struct {
+	TCPAttempt     time.Duration // nothing seen beyond SYN and SYN-ACK
+	TCPEstablished time.Duration // data or ACKs seen, also with one FIN
+	TCPClosed      time.Duration // FIN both ways, or RST
+	UDPOneWay      time.Duration
+	UDPAnswered    time.Duration
+	ICMP           time.Duration
+	Other          time.Duration
+}
+
+// DefaultTimeouts are middle values of the field (Zeek 7, Suricata 8, Linux nf_conntrack, Argus 5).
+var DefaultTimeouts = Timeouts{
+	// nf_conntrack's syn_sent. Suricata has 60 s and Zeek 5 s, but Linux retries a SYN after 1, 2, 4 ... 64 s: less would count one
+	// attempt several times.
+	TCPAttempt: 120 * time.Second,
+	// Between Suricata (600 s), Zeek (300 s, 3600 s for SSH and FTP) and nf_conntrack (5 days): a shorter one cuts a quiet backup
+	// session into pieces without handshake, whose originator is not known.
+	TCPEstablished: time.Hour,
+	// Suricata's closed, nf_conntrack's last_ack and time_wait are 30 to 120 s: late retransmissions must not count as a connection.
+	TCPClosed:   60 * time.Second,
+	UDPOneWay:   30 * time.Second,  // Suricata, nf_conntrack
+	UDPAnswered: 120 * time.Second, // nf_conntrack's stream; Zeek 60 s, Suricata 300 s
+	ICMP:        30 * time.Second,  // Suricata, nf_conntrack; Zeek 60 s
+	Other:       60 * time.Second,  // Zeek; Suricata 30 s
+}
+
+// shortest bounds the timeouts from below: a packet that follows sooner needs no closer look.
+func (o *Timeouts) shortest() int64 {
+	return int64(min(o.TCPAttempt, o.TCPEstablished, o.TCPClosed, o.UDPOneWay, o.UDPAnswered, o.ICMP, o.Other))
+}
+
+// of is how long r may be silent.
+func (o *Timeouts) of(r *record) int64 {
+	s := r.state()
+	switch {
+	case r.proto == TCP && s.closed():
+		return int64(o.TCPClosed)
+	case r.proto == TCP && s.attempt():
+		return int64(o.TCPAttempt)
+	case r.proto == TCP:
+		return int64(o.TCPEstablished)
+	case r.proto == UDP && s&both(heard) == both(heard):
+		return int64(o.UDPAnswered)
+	case r.proto == UDP:
+		return int64(o.UDPOneWay)
+	case r.proto.IsICMP():
+		return int64(o.ICMP)
+	}
+	return int64(o.Other)
+}
+
+// warmup is how long after the capture's start a first packet may belong to a conversation that began before it.
+func (o *Timeouts) warmup(proto Proto) int64 {
+	if proto == UDP {
+		return int64(max(o.UDPAnswered, o.UDPOneWay))
+	}
+	return int64(o.Other)
+}
+
+const (
+	// maxStep is the largest difference between the clock and a packet's time that is believed at once.
+	maxStep = int64(time.Hour)
+	// agreeing is the number of packets in a row that must disbelieve the clock in the same direction to move it: a real gap in a
+	// capture only delays the sweep by them, a few bad time stamps cannot end all connections at once.
+	agreeing = 256
+	// absurdStep is a time ahead that is not believed for a single connection either: its packet counts like one with BadTime.
+	absurdStep = 30 * 24 * int64(time.Hour)
+)
+
+// clock is packet time for the table as a whole. Single connections go by the times of their own packets.
+type clock struct {
+	now, start int64 // valid iff started
+	started    bool
+	file       uint16 // latest file
+	ahead      bool   // direction of the run
+	run        int    // packets in a row that are more than maxStep away
+	nearest    int64  // the time of the run that is closest to now
+	backward   uint64
+	steps      uint64
+}
+
+func (c *clock) see(t int64) {
+	if uint64(t-c.now) <= uint64(maxStep) && c.started {
+		c.now, c.run = t, 0
+		return
+	}
+	c.doubt(t)
+}
+
+// enter is for the first packet of a file: its time is believed, files may be months apart. Far from the clock a capture starts anew.
+func (c *clock) enter(file uint16, t int64) {
+	c.file = file
+	if c.started && (t > c.now+maxStep || t < c.now-maxStep) {
+		c.now, c.start, c.run = t, t, 0
+		c.steps++
+	}
+}
+
+// absurd is for a time just seen.
+func (c *clock) absurd(t int64) bool { return c.run != 0 && t-c.now > absurdStep }
+
+func (c *clock) doubt(t int64) {
+	if !c.started {
+		c.now, c.start, c.started = t, t, true
+		return
+	}
+	ahead := t > c.now
+	if !ahead {
+		c.backward++
+		if t >= c.now-maxStep {
+			c.run = 0
+			return
+		}
+	}
+	if c.run == 0 || c.ahead != ahead {
+		c.run, c.ahead, c.nearest = 0, ahead, t
+	}
+	if ahead == (t < c.nearest) {
+		c.nearest = t
+	}
+	if c.run++; c.run == agreeing {
+		c.now, c.run = c.nearest, 0
+		c.start = min(c.start, c.now)
+		c.steps++
+	}
+}
+
+// silent says whether r has been silent for longer than it may be, at time now.
+func (t *Table) silent(r *record, now int64) bool {
+	return r.flags&timed != 0 && now-r.last > t.shortest && now-r.last > t.timeouts.of(r)
+}
+
+// sweepInterval is the packet time between two sweeps.
+const sweepInterval = 5 * int64(time.Second)
+
+// sweepDue also bounds the cost: a sweep looks at no more than two lines for each packet since the one before.
+func (t *Table) sweepDue() bool {
+	return t.clock.started && t.clock.now-t.swept > sweepInterval && t.packets-t.sweptAt >= uint64(t.peak)
+}
+
+// sweep ends every connection that has been silent for too long.
+func (t *Table) sweep() {
+	t.swept, t.sweptAt = t.clock.now, t.packets
+	t.victims = t.victims[:0]
+	t.records.each(func(rec uint32, r *record) {
+		if r.flags&timed == 0 { // no packet of it had a time: its silence begins now
+			r.first, r.last, r.flags = t.clock.now, t.clock.now, r.flags|timed
+		}
+		if t.silent(r, t.clock.now) {
+			t.victims = append(t.victims, victim{r.id, rec})
+		}
+	})
+	t.endVictims(EndIdle)
+}
+
+// victim is a connection about to end.
+type victim struct {
+	id  uint64
+	rec uint32
+}
+
+// endVictims ends the connections of t.victims in the order of their first packets.
+func (t *Table) endVictims(why End) {
+	slices.SortFunc(t.victims, t.compare)
+	for _, v := range t.victims {
+		t.end(v.rec, why)
+	}
+}
+
+// compare orders by first packet. Connections inside each other (a tunnel and what it carries) can share that; their keys decide then.
+func (t *Table) compare(a, b victim) int {
+	if c := cmp.Compare(a.id, b.id); c != 0 || a.rec == b.rec {
+		return c
+	}
+	r, s := &t.records.of[a.rec], &t.records.of[b.rec]
+	ra, sa := t.addrs(a.rec), t.addrs(b.rec)
+	return cmp.Or(cmp.Compare(r.context, s.context), cmp.Compare(r.proto, s.proto), ra[0].Compare(sa[0]), ra[1].Compare(sa[1]),
+		cmp.Compare(r.pa, s.pa), cmp.Compare(r.pb, s.pb))
+}

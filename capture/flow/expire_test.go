@@ -1,0 +1,64 @@
+package flow
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestClock(t *testing.T) {
+	const hour = int64(time.Hour)
+	type step struct {
+		times int
+		at    int64
+		want  int64
+	}
+	for _, c := range []struct {
+		name  string
+		steps []step
+	}{
+		{"forward", []step{{1, 5e9, 5e9}, {1, 6e9, 6e9}, {1, 6e9 + hour, 6e9 + hour}}},
+		{"backward", []step{{1, 5e9, 5e9}, {1, 4e9, 5e9}}},
+		{"one bad packet", []step{{1, 0, 0}, {1, 100 * hour, 0}, {1, 1e9, 1e9}}},
+		{"bad packets in between", []step{{1, 0, 0}, {255, 100 * hour, 0}, {1, 1e9, 1e9}, {255, 100 * hour, 1e9}}},
+		{"a gap", []step{{1, 0, 0}, {255, 100 * hour, 0}, {1, 100*hour + 7, 100 * hour}, {1, 100*hour + 9, 100*hour + 9}}},
+		{"one worse packet in a gap", []step{{1, 0, 0}, {1, 900 * hour, 0}, {255, 100 * hour, 100 * hour}}},
+		{"back for good", []step{{1, 100 * hour, 100 * hour}, {255, 5, 100 * hour}, {1, 7, 7}}},
+		{"directions do not add up", []step{{1, 100 * hour, 100 * hour}, {200, 5, 100 * hour}, {200, 300 * hour, 100 * hour}, {200, 5, 100 * hour}}},
+		{"extremes", []step{{1, 0, 0}, {1, 1<<63 - 1, 0}, {1, -1 << 63, 0}, {1, 1, 1}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var k clock
+			for i, s := range c.steps {
+				for range s.times {
+					k.see(s.at)
+				}
+				if k.now != s.want {
+					t.Fatalf("step %d: clock at %d, want %d", i, k.now, s.want)
+				}
+			}
+		})
+	}
+}
+
+func TestOneBadTime(t *testing.T) {
+	more := strings.Repeat("1 10.0.0.3:40000 > 10.0.0.4:80 A\n", 600) + "2" + ab + "FA\n2" + ba + "FA"
+	const other = "0.1 10.0.0.3:40000 > 10.0.0.4:80 A\n"
+	for _, c := range []struct{ name, script, want string }{
+		{"absurd: ends nothing", handshake + other + "9999999 10.0.0.3:40000 > 10.0.0.4:80 A\n" + more,
+			"handshake established closed 3/2\nport midstream input-end 602/0 orig-only"},
+		{"possible: ends its own connection", handshake + other + "999999 10.0.0.3:40000 > 10.0.0.4:80 A\n" + more,
+			"port midstream idle 1/0 orig-only\nhandshake established closed 3/2\nport midstream input-end 601/0 orig-only"},
+		{"absurd SYN-ACK", "0" + ab + "S seq=1\n1e9" + ba + "SA ack=2\n1" + ab + "A", "handshake established input-end 2/1"},
+		{"another file, months later", "0 10.0.0.1:123 > 10.0.0.2:123 udp\n9999999 10.0.0.1:123 > 10.0.0.2:123 udp file=1",
+			"unknown one-way idle 1/0 orig-only\nunknown one-way input-end 1/0 orig-only"},
+	} {
+		t.Run(c.name, func(t *testing.T) { wantConns(t, c.script, c.want) })
+	}
+}
+
+func TestDefaultTimeoutsAreNamed(t *testing.T) {
+	if DefaultTimeouts.shortest() != int64(30*time.Second) {
+		t.Errorf("shortest timeout is %v", time.Duration(DefaultTimeouts.shortest()))
+	}
+}

@@ -1,0 +1,361 @@
+package flow
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// model is the table in plain words: a map, a struct for each connection, everything looked at whenever it is asked for.
+// It shares the clock with the table (which has its own test) and nothing else.
+type model struct {
+	limit, step   int
+	timeouts      Timeouts
+	open          map[string]*modelConn
+	peak          int
+	clock         clock
+	swept         int64
+	packets, mark int
+	emitted       []Conn
+}
+
+type modelConn struct {
+	key     string
+	conn    Conn // Orig and Resp: sender and receiver of the first packet, until it is emitted
+	first   netip.AddrPort
+	opener  netip.AddrPort // by handshake
+	known   bool
+	timed   bool
+	late    bool
+	isn     uint32
+	ends    [2]netip.AddrPort
+	packets map[netip.AddrPort]uint64
+	bytes   map[netip.AddrPort]uint64
+	saw     map[string]bool // "syn FROM" and the like
+}
+
+func newModel(limit int) *model {
+	return &model{limit: limit, step: min(max(limit/16, 1), 256), timeouts: DefaultTimeouts, open: map[string]*modelConn{}}
+}
+
+func (m *model) run(packets []testPacket) []Conn {
+	for i := range packets {
+		if m.packets%m.step == 0 {
+			m.makeRoom()
+		}
+		m.add(&packets[i])
+		m.packets++
+	}
+	for _, c := range m.sorted(func(a, b *modelConn) int { return a.conn.ID.Compare(b.conn.ID) }) {
+		m.end(c, EndInput)
+	}
+	return m.emitted
+}
+
+func (m *model) makeRoom() {
+	byID := func(a, b *modelConn) int { return a.conn.ID.Compare(b.conn.ID) }
+	if m.clock.started && m.clock.now-m.swept > 5e9 && m.packets-m.mark >= m.peak {
+		m.swept, m.mark = m.clock.now, m.packets
+		for _, c := range m.sorted(byID) {
+			if !c.timed {
+				c.timed, c.conn.First, c.conn.Last = true, m.clock.now, m.clock.now
+			}
+			if m.clock.now-c.conn.Last > m.timeout(c) {
+				m.end(c, EndIdle)
+			}
+		}
+	}
+	if over := len(m.open) + m.step - m.limit; over > 0 {
+		all := m.sorted(func(a, b *modelConn) int {
+			return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.conn.Last, b.conn.Last), a.conn.ID.Compare(b.conn.ID))
+		})
+		all = all[:max(over, m.limit/8)]
+		slices.SortFunc(all, byID)
+		for _, c := range all {
+			m.end(c, EndEvicted)
+		}
+	}
+}
+
+func (m *model) sorted(by func(a, b *modelConn) int) []*modelConn {
+	var all []*modelConn
+	for _, c := range m.open {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, by)
+	return all
+}
+
+func (c *modelConn) did(what string, who netip.AddrPort) bool { return c.saw[what+who.String()] }
+func (c *modelConn) any(what string) bool                     { return c.did(what, c.ends[0]) || c.did(what, c.ends[1]) }
+func (c *modelConn) every(what string) bool                   { return c.did(what, c.ends[0]) && c.did(what, c.ends[1]) }
+func (c *modelConn) see(what string, who netip.AddrPort)      { c.saw[what+who.String()] = true }
+func (c *modelConn) closed() bool {
+	return c.conn.Proto == TCP && (c.every("fin") || c.any("rst"))
+}
+
+func (c *modelConn) rank() int {
+	switch {
+	case c.closed():
+		return 0
+	case c.conn.Proto == TCP && c.known && !c.any("moved") && !c.any("synack"):
+		return 1
+	case c.conn.Proto == TCP && c.known && !c.any("moved"):
+		return 2
+	case len(c.packets) < 2:
+		return 2
+	}
+	return 3
+}
+
+func (m *model) timeout(c *modelConn) int64 {
+	switch {
+	case c.closed():
+		return int64(m.timeouts.TCPClosed)
+	case c.conn.Proto == TCP && c.any("moved"):
+		return int64(m.timeouts.TCPEstablished)
+	case c.conn.Proto == TCP:
+		return int64(m.timeouts.TCPAttempt)
+	case c.conn.Proto == UDP && c.every("heard"):
+		return int64(m.timeouts.UDPAnswered)
+	case c.conn.Proto == UDP:
+		return int64(m.timeouts.UDPOneWay)
+	case c.conn.Proto == ICMP || c.conn.Proto == ICMPv6:
+		return int64(m.timeouts.ICMP)
+	}
+	return int64(m.timeouts.Other)
+}
+
+func (m *model) add(p *testPacket) {
+	dated := p.Bits&BadTime == 0
+	if dated {
+		if p.File > m.clock.file {
+			m.clock.enter(p.File, p.Time)
+		}
+		m.clock.see(p.Time)
+	}
+	ends := [2]netip.AddrPort{p.src, p.dst}
+	if p.dst.Compare(p.src) < 0 {
+		ends = [2]netip.AddrPort{p.dst, p.src}
+	}
+	key := fmt.Sprint(p.Proto, ends)
+	evidence := p.Bits&(Fragment|Broken) == 0
+	c := m.open[key]
+	if c != nil && dated && m.clock.run > 0 && p.Time > m.clock.now+30*24*3600e9 {
+		bad := *p
+		bad.Bits |= BadTime
+		p, dated = &bad, false
+	}
+	if c != nil && dated && c.timed && p.Time-c.conn.Last > m.timeout(c) {
+		m.end(c, EndIdle)
+		c = nil
+	}
+	if c != nil && evidence && p.Proto == TCP && c.another(p) {
+		m.end(c, EndReused)
+		c = nil
+	}
+	if c == nil {
+		c = m.create(p, key, ends)
+	}
+	c.packets[p.src]++
+	c.bytes[p.src] += uint64(p.IPLen)
+	if dated {
+		if !c.timed {
+			c.timed, c.conn.First, c.conn.Last = true, p.Time, p.Time
+		}
+		c.conn.Last = max(c.conn.Last, p.Time)
+	}
+	if evidence {
+		c.see("heard", p.src)
+		if p.Proto == TCP {
+			c.tcp(p)
+		}
+	}
+}
+
+func (m *model) create(p *testPacket, key string, ends [2]netip.AddrPort) *modelConn {
+	c := &modelConn{key: key, ends: ends, first: p.src, saw: map[string]bool{}, packets: map[netip.AddrPort]uint64{},
+		bytes: map[netip.AddrPort]uint64{}, timed: m.clock.started}
+	c.conn = Conn{ID: ConnID{p.File, p.Num}, Proto: p.Proto, First: m.clock.now, Last: m.clock.now}
+	if p.Bits&BadTime == 0 {
+		c.conn.First, c.conn.Last = p.Time, p.Time
+		wait := m.timeouts.Other
+		if p.Proto == UDP {
+			wait = m.timeouts.UDPAnswered
+		}
+		c.late = p.Time-m.clock.start > int64(wait)
+	}
+	m.open[key] = c
+	m.peak = max(m.peak, len(m.open))
+	return c
+}
+
+func kindOf(p *testPacket) string {
+	switch f := p.Flags &^ PSH; {
+	case f == SYN:
+		return "SYN"
+	case f == SYN|ACK:
+		return "SYN-ACK"
+	case f&SYN != 0:
+		return "nonsense"
+	case f&RST != 0:
+		return "RST"
+	}
+	return "other"
+}
+
+func (c *modelConn) answers(p *testPacket) bool {
+	extra := uint16(p.Ack - c.isn - 1)
+	return extra == 0 || c.saw["data in SYN"] && extra <= 9000
+}
+
+// another says whether a packet belongs to a new connection between the same ends.
+func (c *modelConn) another(p *testPacket) bool {
+	kind := kindOf(p)
+	if kind != "SYN" && kind != "SYN-ACK" {
+		return false
+	}
+	dated := p.Bits&BadTime == 0 && c.timed
+	ending := c.any("fin") || c.any("rst")
+	if !c.known {
+		return ending || dated && p.Time-c.conn.First > 1e9
+	}
+	quiet := dated && p.Time-c.conn.Last > 60e9
+	opener := p.src == c.opener
+	if kind == "SYN" {
+		if opener && uint16(p.Seq) == uint16(c.isn) {
+			return false
+		}
+		return ending || quiet || opener && !c.any("moved")
+	}
+	if !opener && c.answers(p) || opener && c.did("syn", p.dst) {
+		return false
+	}
+	return ending || quiet || c.saw["other SYN"] || !c.any("syn") && !c.any("moved")
+}
+
+func (c *modelConn) tcp(p *testPacket) {
+	switch kindOf(p) {
+	case "SYN":
+		if !c.known {
+			c.known, c.opener, c.isn = true, p.src, p.Seq
+		}
+		switch {
+		case p.src == c.opener && uint16(p.Seq) == uint16(c.isn):
+			c.see("syn", p.src)
+			if p.PayloadLen > 0 {
+				c.saw["data in SYN"] = true
+			}
+		case p.src != c.opener && !c.any("synack") && !c.any("moved") && !c.every("fin") && !c.any("rst"):
+			c.see("syn", p.src)
+		case !c.did("syn", p.src) || p.src == c.opener:
+			c.saw["other SYN"] = true
+		}
+	case "SYN-ACK":
+		if !c.known {
+			c.known, c.opener, c.isn = true, p.dst, p.Ack-1
+		}
+		if p.src != c.opener && c.answers(p) || p.src == c.opener && c.did("syn", p.dst) {
+			c.see("synack", p.src)
+		}
+	case "RST":
+		if c.known && p.src != c.opener && !c.any("synack") && !c.any("moved") {
+			if p.Flags&ACK == 0 || !c.answers(p) {
+				return
+			}
+			c.saw["refused"] = true
+		}
+		c.see("rst", p.src)
+	case "other":
+		delete(c.saw, "rst"+p.src.String())
+		if p.Flags&FIN != 0 {
+			c.see("fin", p.src)
+		}
+		if p.Flags&ACK != 0 || p.PayloadLen > 0 {
+			c.see("moved", p.src)
+			if c.known && c.did("synack", p.dst) && (p.src == c.opener || c.did("syn", p.src)) {
+				c.saw["acked"] = true
+			}
+		}
+	}
+}
+
+func (c *modelConn) outcome(orig, resp netip.AddrPort) Outcome {
+	if c.conn.Proto != TCP {
+		switch {
+		case c.conn.Proto != UDP && !c.conn.Proto.IsICMP():
+			return Seen
+		case c.every("heard"):
+			return Answered
+		}
+		return OneWay
+	}
+	switch {
+	case !c.known:
+		return Midstream
+	case c.did("syn", orig) && c.any("synack") && c.saw["acked"], c.every("syn") && c.every("synack"):
+		return Established
+	case c.any("synack") && !c.saw["acked"] && !c.did("moved", resp):
+		return HalfOpen
+	case c.saw["refused"] && !c.any("synack"):
+		return Refused
+	case c.any("synack") || c.did("moved", resp):
+		if len(c.packets) == 1 {
+			return OneSided
+		}
+		return Partial
+	case c.did("moved", orig):
+		return OneSided
+	}
+	return Unanswered
+}
+
+func (m *model) end(c *modelConn, why End) {
+	delete(m.open, c.key)
+	orig, by := c.first, KnownByNothing
+	switch {
+	case c.known && c.did("syn", c.opener):
+		orig, by = c.opener, KnownByHandshake
+	case c.known:
+		orig, by = c.opener, KnownBySynAck
+	case c.conn.Proto.IsICMP():
+		orig, by = c.ends[0], KnownByFirstPacket
+		if c.ends[1].Port() != 0 {
+			orig = c.ends[1]
+		}
+	case c.conn.Proto != TCP && c.late:
+		by = KnownByFirstPacket
+	default:
+		a, b := servicePort(c.conn.Proto, c.ends[0].Port()), servicePort(c.conn.Proto, c.ends[1].Port())
+		if a && !b {
+			orig, by = c.ends[1], KnownByPort
+		}
+		if b && !a {
+			orig, by = c.ends[0], KnownByPort
+		}
+	}
+	resp := c.ends[0]
+	if orig == resp {
+		resp = c.ends[1]
+	}
+	out := c.conn
+	out.KnownBy, out.Outcome, out.End = by, c.outcome(orig, resp), why
+	if why != EndReused && c.closed() {
+		out.End = EndClosed
+	}
+	out.OrigPackets, out.RespPackets, out.OrigBytes, out.RespBytes = c.packets[orig], c.packets[resp], c.bytes[orig], c.bytes[resp]
+	if out.RespPackets == 0 {
+		out.Visibility = OrigOnly
+	} else if out.OrigPackets == 0 {
+		out.Visibility = RespOnly
+	}
+	out.Orig, out.Resp = orig, resp
+	if !c.conn.Proto.HasPorts() {
+		out.Orig, out.Resp = netip.AddrPortFrom(orig.Addr(), 0), netip.AddrPortFrom(resp.Addr(), 0)
+	}
+	if c.conn.Proto.IsICMP() {
+		out.ICMPType, out.ICMPCode, _ = UnpackICMP(c.ends[0].Port(), c.ends[1].Port())
+	}
+	m.emitted = append(m.emitted, out)
+}

@@ -1,0 +1,257 @@
+package flow
+
+import "slices"
+
+// DefaultMaxConnections takes about 160 MiB with IPv4 and 290 MiB with IPv6, when it is reached.
+const DefaultMaxConnections = 1 << 21
+
+// maxMaxConnections keeps line numbers within 32 bits.
+const maxMaxConnections = 1 << 29
+
+// MaxFacts is the number of facts that are kept of one connection.
+const MaxFacts = 16
+
+// Options of a table.
+type Options struct {
+	MaxConnections int         // open at once; 0 means DefaultMaxConnections
+	Seed           [2]uint64   // key of the hash; output does not depend on it
+	Timeouts       Timeouts    // the zero value means DefaultTimeouts
+	Emit           func(*Conn) // called once for each connection; the Conn may be kept. It must not call the table. nil: count only
+}
+
+// Table folds packets into connections. It holds a bounded number of them; which connections there are, how they end and the order
+// in which they are emitted depend on packets, their times and their order alone: not on the seed, not on how batches are cut.
+// Connections that end together are emitted in the order of their first packets. Not safe for concurrent use.
+type Table struct {
+	hasher   Hasher
+	index    index
+	records  records
+	contexts contexts
+	clock    clock
+	timeouts Timeouts
+	shortest int64
+	emit     func(*Conn)
+	limit    int
+	step     uint64 // packets between two looks at sweeping and eviction
+
+	created, packets, badTime uint64
+	ends                      [NumEnds]uint64
+	open, peak                int
+	closing                   bool // the index is not needed any more
+	swept                     int64
+	sweptAt                   uint64
+
+	dead      []uint32 // ended since the last batch
+	victims   []victim
+	histogram []uint32
+	carried   map[uint32]*carry
+	facts     map[uint32][]Fact
+	lostFacts uint64
+
+	entries    [BatchSize]uint64 // of the batch: entries of the index at the places of its packets
+	candidates [BatchSize]uint32 // of the batch: the records behind them
+	touched    uint32            // keeps the loads that only warm the cache
+}
+
+// NewTable makes an empty table. Its memory is reserved as address space and taken as it fills; Close gives it back.
+func NewTable(o Options) *Table {
+	if o.MaxConnections <= 0 {
+		o.MaxConnections = DefaultMaxConnections
+	}
+	if o.Timeouts == (Timeouts{}) {
+		o.Timeouts = DefaultTimeouts
+	}
+	limit := min(o.MaxConnections, maxMaxConnections)
+	return &Table{
+		hasher:   newHasher(o.Seed),
+		index:    newIndex(firstIndex),
+		records:  newRecords(limit + BatchSize), // as many may be dead and not put back
+		contexts: newContexts(),
+		timeouts: o.Timeouts,
+		shortest: o.Timeouts.shortest(),
+		emit:     o.Emit,
+		limit:    limit,
+		step:     uint64(min(max(limit/16, 1), BatchSize)),
+		carried:  map[uint32]*carry{},
+		facts:    map[uint32][]Fact{},
+	}
+}
+
+// Hasher completes packets for this table.
+func (t *Table) Hasher() *Hasher { return &t.hasher }
+
+// Context gives the number of a VLAN stack (outermost tag first) and tunnel path for Packet.Context; 0 is none of both.
+// Beyond 65535 different ones all others are the context "other", and counted.
+func (t *Table) Context(vlans []uint16, tunnel string) uint16 {
+	return t.contexts.intern(vlans, tunnel)
+}
+
+// AddBatch adds b.Packets[:b.N] and fills b.Record. It sets the bit Head of packets with payload whose connection is undecided.
+// Where a known connection gets a packet whose time is absurd beside those around it, AddBatch sets BadTime.
+// A record number means the same connection until the next AddBatch, even if that has ended meanwhile.
+func (t *Table) AddBatch(b *Batch) {
+	for _, rec := range t.dead {
+		t.records.put(rec)
+	}
+	t.dead = t.dead[:0]
+	for from := 0; from < b.N; {
+		into := t.packets % t.step
+		if into == 0 {
+			t.makeRoom()
+		}
+		to := min(b.N, from+int(t.step-into))
+		t.add(b, from, to)
+		t.packets += uint64(to - from)
+		from = to
+	}
+}
+
+// makeRoom sweeps if it is time to, and leaves room for the next t.step packets.
+func (t *Table) makeRoom() {
+	if t.sweepDue() {
+		t.sweep()
+	}
+	if over := t.open + int(t.step) - t.limit; over > 0 {
+		t.evict(over)
+	}
+}
+
+// add first loads the index entries of all packets, then their records, then updates them: the cache misses of each stage overlap.
+func (t *Table) add(b *Batch, from, to int) {
+	packets := b.Packets[:to]
+	for i := from; i < to; i++ {
+		t.entries[i] = t.index.of[t.index.place(packets[i].Hash)]
+	}
+	for i := from; i < to; i++ {
+		rec := t.index.candidate(packets[i].Hash, t.entries[i])
+		t.candidates[i] = rec
+		t.touched += t.records.of[rec].a
+		if packets[i].Bits&IPv6 != 0 {
+			t.touched += t.records.of[rec+1].a
+		}
+	}
+	for i := from; i < to; i++ {
+		b.Record[i] = t.update(&packets[i], &b.Addr6[i], t.candidates[i])
+	}
+}
+
+// update adds one packet; rec is the record that most likely is its own, or 0.
+func (t *Table) update(p *Packet, exact *[2][16]byte, rec uint32) uint32 {
+	if p.Bits&BadTime == 0 {
+		if p.File > t.clock.file {
+			t.clock.enter(p.File, p.Time)
+		}
+		t.clock.see(p.Time)
+	} else {
+		t.badTime++
+	}
+	if rec == 0 || !t.match(rec, p, exact) {
+		rec = t.index.find(p.Hash, func(rec uint32) bool { return t.match(rec, p, exact) })
+	}
+	if rec != 0 && p.Bits&BadTime == 0 && t.clock.absurd(p.Time) {
+		p.Bits |= BadTime
+		t.badTime++
+	}
+	if rec != 0 && t.endedBefore(rec, p) {
+		rec = 0
+	}
+	if rec == 0 {
+		rec = t.create(p, exact)
+	}
+	t.count(rec, p)
+	r := &t.records.of[rec]
+	if p.Bits&(Fragment|Broken) == 0 {
+		if r.proto == TCP {
+			r.trackTCP(p)
+		}
+		r.bytes[0] |= uint64(heard) << (p.Bits & FromB) << countBits
+		if r.flags&undecided != 0 && p.PayloadLen > 0 {
+			p.Bits |= Head
+		}
+	}
+	return rec
+}
+
+// match compares the whole key, exact addresses included.
+func (t *Table) match(rec uint32, p *Packet, exact *[2][16]byte) bool {
+	r := &t.records.of[rec]
+	if r.a != p.A || r.b != p.B || r.pa != p.PortA || r.pb != p.PortB || r.proto != p.Proto || r.flags&live == 0 {
+		return false
+	}
+	if p.Bits&IPv6 == 0 {
+		return r.flags&wide == 0
+	}
+	return r.flags&wide != 0 && *t.records.exact(rec) == *exact
+}
+
+// endedBefore ends the connection of rec if p is not part of it: p comes after its idle timeout or opens a new connection.
+func (t *Table) endedBefore(rec uint32, p *Packet) bool {
+	r := &t.records.of[rec]
+	if p.Bits&BadTime == 0 && t.silent(r, p.Time) {
+		t.end(rec, EndIdle)
+		return true
+	}
+	if p.Flags&SYN != 0 && r.proto == TCP && p.Bits&(Fragment|Broken) == 0 && r.reopens(p) {
+		t.end(rec, EndReused)
+		return true
+	}
+	return false
+}
+
+func (t *Table) create(p *Packet, exact *[2][16]byte) uint32 {
+	flags := live | undecided
+	if p.Bits&FromB != 0 {
+		flags |= firstB
+	}
+	when := t.clock.now
+	if t.clock.started {
+		flags |= timed
+	}
+	if p.Bits&BadTime == 0 {
+		when = p.Time
+		if when-t.clock.start > t.timeouts.warmup(p.Proto) {
+			flags |= late
+		}
+	}
+	if p.Bits&IPv6 != 0 {
+		flags |= wide
+	}
+	rec := t.records.take(flags&wide != 0)
+	t.records.of[rec] = record{a: p.A, b: p.B, pa: p.PortA, pb: p.PortB, context: p.Context, proto: p.Proto, flags: flags,
+		first: when, last: when, id: uint64(p.File)<<countBits | p.Num&countMask}
+	if flags&wide != 0 {
+		*t.records.exact(rec) = *exact
+	}
+	t.index.add(p.Hash, rec)
+	t.created++
+	t.open++
+	t.peak = max(t.peak, t.open)
+	return rec
+}
+
+// Decide tells the table that inspection wants no more payload of this connection.
+func (t *Table) Decide(rec uint32) {
+	if r := &t.records.of[rec]; r.flags&live != 0 {
+		r.flags &^= undecided
+	}
+}
+
+// AddFact adds a fact to a connection of the last batch. Facts beyond MaxFacts, and those of a connection that has ended, are counted
+// as lost.
+func (t *Table) AddFact(rec uint32, f Fact) {
+	if t.records.of[rec].flags&live == 0 || len(t.facts[rec]) >= MaxFacts {
+		t.lostFacts++
+		return
+	}
+	t.facts[rec] = append(t.facts[rec], f)
+}
+
+// Close ends all connections that are open and gives the memory back. Only Counters may be called afterwards.
+func (t *Table) Close() {
+	t.closing = true
+	t.victims = slices.Grow(t.victims[:0], t.open)
+	t.records.each(func(rec uint32, r *record) { t.victims = append(t.victims, victim{r.id, rec}) })
+	t.endVictims(EndInput)
+	t.records.free()
+	t.index.free()
+}

@@ -1,0 +1,131 @@
+package capture
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"pcapaudit/capture/flow"
+)
+
+// Config says what a run reads and who takes the connections.
+type Config struct {
+	Inputs         []string                // files, directories, patterns, or "-"
+	Stdin          io.Reader               // what "-" reads
+	Hash           bool                    // SHA-256 of every input
+	MaxConnections int                     // open at once; 0 means flow.DefaultMaxConnections
+	Emit           func(*flow.Conn)        // called once for each connection, from the goroutine of Run; nil: they are only counted
+	Progress       func(done, total int64) // bytes of the inputs, about once in progressStep; total is -1 where it is not known; nil: no reports
+}
+
+// progressStep is the captured bytes between two calls of Config.Progress.
+const progressStep = 1 << 20
+
+// run is one pass over the inputs.
+type run struct {
+	in        *inputs
+	table     *flow.Table
+	decoder   *decoder
+	records   recordBatch
+	packets   decoded
+	result    *Result
+	progress  func(done, total int64)
+	sinceTold int
+}
+
+// Run reads all inputs once, in time order, tracks connections and emits each once, in an order that depends on the packets alone.
+// When ctx is done it stops reading, and what was read is the result. The error is that of inputs that cannot be opened (an *InputError,
+// without result) or read as one sequence, or of a ledger that does not balance, which is a defect of this program. A damaged input is no error: its Input says where it ends.
+func Run(ctx context.Context, c Config) (*Result, error) {
+	in, err := openInputs(c.Inputs, c.Stdin, inputOptions{hash: c.Hash})
+	if err != nil {
+		return nil, err
+	}
+	r := &run{in: in, result: new(Result), progress: c.Progress}
+	r.table = flow.NewTable(flow.Options{MaxConnections: c.MaxConnections, Seed: seed(), Emit: r.emit(c.Emit)})
+	r.decoder = newDecoder(r.table, &r.result.Ledger)
+	readErr := r.read(ctx)
+	in.close()
+	r.table.Close()
+	r.result.finish(in, r.table.Counters())
+	return r.result, errors.Join(readErr, r.result.Balanced())
+}
+
+// seed keys the table's hash; nothing in the output depends on it.
+func seed() [2]uint64 {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	return [2]uint64{binary.NativeEndian.Uint64(b[:]), binary.NativeEndian.Uint64(b[8:])}
+}
+
+func (r *run) emit(take func(*flow.Conn)) func(*flow.Conn) {
+	return func(c *flow.Conn) {
+		r.result.Outcomes[c.Outcome]++
+		if take != nil {
+			take(c)
+		}
+	}
+}
+
+// read is the packet loop.
+func (r *run) read(ctx context.Context) error {
+	for {
+		if ctx.Err() != nil {
+			r.result.Interrupted = true
+			return nil
+		}
+		err := r.in.fill(&r.records)
+		r.track()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("reading packets: %w", err)
+		}
+		r.tell()
+	}
+}
+
+// track takes the batch of records through decoding and the table. Packets that AddBatch marks with flow.Head belong to connections of
+// which nothing is known yet: right behind it their payloads, r.records.recs[r.packets.record[i]].data from PayloadOff, are still there to
+// be inspected.
+func (r *run) track() {
+	for i := range r.records.recs[:r.records.n] {
+		rec := &r.records.recs[i]
+		r.result.Ledger.Read.add(rec.length())
+		r.sinceTold += len(rec.data)
+	}
+	for from := 0; from < r.records.n; {
+		from = r.decoder.batch(&r.records, from, r.in.linkType, &r.packets)
+		r.table.AddBatch(&r.packets.Batch)
+	}
+}
+
+func (r *run) tell() {
+	if r.progress == nil || r.sinceTold < progressStep {
+		return
+	}
+	r.sinceTold = 0
+	var done, total int64
+	for _, in := range r.in.list {
+		done += in.Read
+		if in.Name == "-" {
+			total = -1
+		} else if total >= 0 {
+			total += in.Size
+		}
+	}
+	for _, s := range r.in.active {
+		switch {
+		case s.ended: // counted already
+		case s.expand != nil:
+			done += s.expand.taken
+		default:
+			done += s.window.offset()
+		}
+	}
+	r.progress(done, total)
+}

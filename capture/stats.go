@@ -1,0 +1,223 @@
+package capture
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Class is where a packet read ends: exactly one, the first that holds. The zero value is Decoded.
+type Class uint8
+
+const (
+	Decoded           Class = iota // a packet of a connection
+	Filtered                       // the user's filter left it out
+	NonIP                          // well-formed, carries no IP that is decoded (ARP, STP, LLDP ...)
+	Truncated                      // the capture kept too few bytes of it: the snaplen, not the sender, cut a needed header
+	Malformed                      // no receiver could take it for what it claims to be
+	FragmentUnmatched              // a later fragment whose first one was not seen before it
+	UnsupportedLink                // of a link type that is not decoded
+	TooDeep                        // more headers on top of each other than the limits allow
+)
+
+var classNames = [...]string{"decoded", "filtered", "non-ip", "truncated", "malformed", "fragment-unmatched", "unsupported-link", "too-deep"}
+
+// NumClasses counts the values of Class.
+const NumClasses = len(classNames)
+
+func (c Class) String() string { return classNames[c] }
+
+// Reason says why a packet is in its class.
+type Reason uint8
+
+const (
+	reasonDecoded Reason = iota
+	reasonFiltered
+	reasonNonIP
+	truncatedLink
+	truncatedNetwork
+	truncatedTransport
+	malformedLink
+	malformedVersion
+	malformedNetwork
+	malformedLength
+	malformedExtension
+	malformedTransport
+	malformedTCP
+	malformedUDP
+	reasonUnmatched
+	reasonUnsupported
+	deepLink
+	deepExtensions
+)
+
+var reasons = [...]struct {
+	class Class
+	name  string
+}{
+	reasonDecoded:      {Decoded, "decoded"},
+	reasonFiltered:     {Filtered, "filtered"},
+	reasonNonIP:        {NonIP, "non-ip"},
+	truncatedLink:      {Truncated, "link header"},
+	truncatedNetwork:   {Truncated, "network header"},
+	truncatedTransport: {Truncated, "transport header"},
+	malformedLink:      {Malformed, "link header incomplete"},
+	malformedVersion:   {Malformed, "IP version does not fit"},
+	malformedNetwork:   {Malformed, "IP header incomplete"},
+	malformedLength:    {Malformed, "IP total length below the header's"},
+	malformedExtension: {Malformed, "IPv6 extension header incomplete"},
+	malformedTransport: {Malformed, "transport header incomplete"},
+	malformedTCP:       {Malformed, "TCP header length out of range"},
+	malformedUDP:       {Malformed, "UDP length below the header's"},
+	reasonUnmatched:    {FragmentUnmatched, "first fragment not seen"},
+	reasonUnsupported:  {UnsupportedLink, "link type"},
+	deepLink:           {TooDeep, "VLAN tags or MPLS labels"},
+	deepExtensions:     {TooDeep, "IP extension headers"},
+}
+
+// NumReasons counts the values of Reason.
+const NumReasons = len(reasons)
+
+// Class gives the class that the reason belongs to.
+func (r Reason) Class() Class { return reasons[r].class }
+
+func (r Reason) String() string { return reasons[r].name }
+
+// Tally counts packets and their bytes on the wire, link header included.
+type Tally struct{ Packets, Bytes uint64 }
+
+func (t *Tally) add(wire int) {
+	t.Packets++
+	t.Bytes += uint64(wire)
+}
+
+// Ledger accounts for every packet read. The zero value is an empty one.
+type Ledger struct {
+	Read        Tally             // counted as the readers hand packets over
+	Reasons     [NumReasons]Tally // counted as decoding ends, once a packet
+	NonIP       Kinds             // what the non-ip packets were
+	Unsupported Kinds             // link types of the unsupported-link packets
+	Cut         uint64            // decoded packets of which the capture kept only the head
+	Overlong    uint64            // decoded packets whose IP length exceeds the frame's
+}
+
+// Class sums the reasons of one class.
+func (l *Ledger) Class(c Class) Tally {
+	var sum Tally
+	for r, t := range l.Reasons {
+		if Reason(r).Class() == c {
+			sum.Packets += t.Packets
+			sum.Bytes += t.Bytes
+		}
+	}
+	return sum
+}
+
+// Balanced is nil iff every packet read, and every byte of it, is in exactly one class.
+func (l *Ledger) Balanced() error {
+	var sum Tally
+	for _, t := range l.Reasons {
+		sum.Packets += t.Packets
+		sum.Bytes += t.Bytes
+	}
+	if sum != l.Read {
+		return fmt.Errorf("packet ledger: read %d packets (%d bytes), classes hold %d packets (%d bytes)",
+			l.Read.Packets, l.Read.Bytes, sum.Packets, sum.Bytes)
+	}
+	for _, k := range []struct {
+		kinds *Kinds
+		class Class
+	}{{&l.NonIP, NonIP}, {&l.Unsupported, UnsupportedLink}} {
+		if n, want := k.kinds.total(), l.Class(k.class).Packets; n != want {
+			return fmt.Errorf("packet ledger: %d packets of class %s, %d by kind", want, k.class, n)
+		}
+	}
+	return nil
+}
+
+// maxKinds bounds Kinds; hostile captures name thousands.
+const maxKinds = 64
+
+// Kind is a sort of packet that is not decoded: a number in the space of the link that told it.
+type Kind struct {
+	space  space
+	number uint16
+}
+
+// space says what a Kind's number means.
+type space uint8
+
+const (
+	byEtherType space = iota // also in VLAN tags, SLL, SNAP, MPLS
+	byLLC                    // DSAP<<8 | SSAP (IEEE 802.2)
+	byPPP                    // PPP protocol (RFC 1661)
+	byFamily                 // address family of NULL and LOOP links
+	byLinkType               // of the file (https://www.tcpdump.org/linktypes.html)
+)
+
+// String gives "ethertype 0x0806", "link type 127".
+func (k Kind) String() string {
+	switch k.space {
+	case byLLC:
+		return fmt.Sprintf("llc 0x%04x", k.number)
+	case byPPP:
+		return fmt.Sprintf("ppp 0x%04x", k.number)
+	case byFamily:
+		return fmt.Sprintf("address family %d", k.number)
+	case byLinkType:
+		return fmt.Sprintf("link type %d", k.number)
+	}
+	return fmt.Sprintf("ethertype 0x%04x", k.number)
+}
+
+// KindCount is how many packets of one kind there were.
+type KindCount struct {
+	Kind    Kind
+	Packets uint64
+}
+
+// Kinds counts packets by kind; kinds beyond the first maxKinds are counted together. The zero value is empty.
+type Kinds struct {
+	Other uint64 // packets of further kinds
+	n     int
+	list  [maxKinds]KindCount
+}
+
+func (k *Kinds) add(kind Kind) {
+	for i := range k.list[:k.n] {
+		if k.list[i].Kind == kind {
+			k.list[i].Packets++
+			return
+		}
+	}
+	if k.n == maxKinds {
+		k.Other++
+		return
+	}
+	k.list[k.n] = KindCount{kind, 1}
+	k.n++
+}
+
+func (k *Kinds) total() uint64 {
+	sum := k.Other
+	for _, c := range k.list[:k.n] {
+		sum += c.Packets
+	}
+	return sum
+}
+
+// Sorted lists the kinds, most packets first, then by space and number.
+func (k *Kinds) Sorted() []KindCount {
+	out := slices.Clone(k.list[:k.n])
+	slices.SortFunc(out, func(a, b KindCount) int {
+		switch {
+		case a.Packets > b.Packets:
+			return -1
+		case a.Packets < b.Packets:
+			return 1
+		case a.Kind.space != b.Kind.space:
+			return int(a.Kind.space) - int(b.Kind.space)
+		}
+		return int(a.Kind.number) - int(b.Kind.number)
+	})
+	return out
+}

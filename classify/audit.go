@@ -1,0 +1,304 @@
+// Package classify judges connections against the documented flows: verdicts, expectations, findings, and the Audit
+// model that every report renders.
+package classify
+
+// Schema names the version of the audit JSON.
+const Schema = "pcapaudit.audit/1"
+
+// Audit is everything a report may say: complete, sorted and totalled before any writer sees it. The JSON report is this
+// value; every other format renders from it. Times are RFC 3339 UTC with nine digits, "" where unknown.
+type Audit struct {
+	Schema       string         `json:"schema"`
+	Tool         Tool           `json:"tool"`
+	Result       Result         `json:"result"`
+	Inputs       []Input        `json:"inputs"`
+	Packs        []PackRef      `json:"packs"`
+	Site         *SiteRef       `json:"site"` // null without --site
+	Period       Period         `json:"period"`
+	Packets      PacketLedger   `json:"packet_ledger"`
+	Connections  ConnLedger     `json:"connection_ledger"`
+	Coverage     Coverage       `json:"coverage"`
+	Totals       []Total        `json:"totals"` // by verdict, in the order of Verdicts, zero rows included
+	Baseline     []FlowTotal    `json:"baseline"`
+	Flows        []FlowTotal    `json:"flows"` // vendor and local flows with traffic
+	Findings     []Finding      `json:"findings"`
+	Overflow     uint64         `json:"findings_overflow"` // connections that deserve a finding beyond MaxFindings; they count for the result
+	Expectations []Expectation  `json:"expectations"`
+	OutOfScope   []ReasonTotal  `json:"out_of_scope"`
+	Unverified   []ReasonTotal  `json:"unverified"` // what could not be checked on documented connections
+	Timeline     Timeline       `json:"timeline"`
+	SourcePorts  []PortProfile  `json:"source_ports"`
+	Exceptions   []ExceptionUse `json:"exceptions"`
+	Warnings     []string       `json:"warnings"`         // from rules and site: expired exceptions, unused roles ...
+	Residuals    []string       `json:"ledger_residuals"` // ledger lines that do not balance; empty, or the audit is not to be trusted
+}
+
+type Tool struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+}
+
+// Result is the answer. Code is the exit code that follows from it alone: 0, 1 or 3.
+type Result struct {
+	Verdict string   `json:"verdict"` // clean, deviations, inconclusive
+	Text    string   `json:"text"`    // "no deviation found in the traffic judged" ...
+	Code    int      `json:"code"`
+	Reasons []string `json:"reasons"` // each rule that decided, most important first
+	LookAt  []string `json:"look_at"` // at most three: what to look at first
+}
+
+// Input is one capture file as read.
+type Input struct {
+	Name        string      `json:"name"` // cleaned of nothing: hostile text, writers clean it
+	Format      string      `json:"format"`
+	Compression string      `json:"compression"`
+	Size        int64       `json:"size"`
+	Read        int64       `json:"read"`
+	Unread      int64       `json:"unread"`
+	SHA256      string      `json:"sha256"` // "" with --hash none
+	Packets     uint64      `json:"packets"`
+	First       string      `json:"first"`
+	Last        string      `json:"last"`
+	State       string      `json:"state"` // clean, cut, malformed, limit, interrupted
+	Detail      string      `json:"detail"`
+	Application string      `json:"application"`
+	Interfaces  []Interface `json:"interfaces"`
+	Warnings    []string    `json:"warnings"`
+}
+
+type Interface struct {
+	Name     string `json:"name"`
+	LinkType uint16 `json:"link_type"`
+	SnapLen  uint32 `json:"snaplen"`
+	Filter   string `json:"filter"`
+	Packets  uint64 `json:"packets"`
+	Dropped  uint64 `json:"dropped"`
+}
+
+// PackRef identifies a pack.
+type PackRef struct {
+	Name      string   `json:"name"`
+	Kind      string   `json:"kind"`
+	Title     string   `json:"title"`
+	Version   string   `json:"product_version"`
+	SHA256    string   `json:"sha256"`
+	File      string   `json:"file"` // "" if embedded
+	Documents []string `json:"documents"`
+	Flows     int      `json:"flows"`
+}
+
+type SiteRef struct {
+	Name   string `json:"name"`
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"`
+	Hosts  int    `json:"hosts"`
+}
+
+// Period is the time asked for and the time that the capture covers within it.
+type Period struct {
+	AskedFrom   string `json:"asked_from"`
+	AskedUntil  string `json:"asked_until"`
+	CoveredFrom string `json:"covered_from"`
+	CoveredLast string `json:"covered_last"`
+	Gaps        []Gap  `json:"gaps"` // time inside the covered period that no input covers
+}
+
+type Gap struct {
+	From  string `json:"from"`
+	Until string `json:"until"`
+}
+
+// Count is a named number.
+type Count struct {
+	Name    string `json:"name"`
+	Packets uint64 `json:"packets"`
+}
+
+// PacketLedger is the first promise: packets read = sum of the classes, file bytes = read + unread.
+type PacketLedger struct {
+	Read    uint64  `json:"read"`
+	Bytes   uint64  `json:"bytes"`   // bytes of the files, read part
+	Unread  uint64  `json:"unread"`  // bytes of the files that could not be read
+	Classes []Count `json:"classes"` // exclusive, in a fixed order
+	Detail  []Count `json:"detail"`  // EtherTypes, link types, reasons: "non-ip 0x0806 ARP"
+}
+
+// ConnLedger is the second: created = open + emitted, emitted = sum over verdicts (Audit.Totals).
+type ConnLedger struct {
+	Created uint64  `json:"created"`
+	Open    uint64  `json:"open"`
+	Emitted uint64  `json:"emitted"`
+	Ends    []Count `json:"ends"` // by reason of ending; Packets holds connections
+}
+
+// Coverage is what the capture could show, and what this report therefore cannot.
+type Coverage struct {
+	Dropped      uint64   `json:"dropped"`      // packets that the capture says it lost
+	LossPercent  float64  `json:"loss_percent"` // dropped / (read + dropped)
+	LossBound    float64  `json:"loss_bound"`
+	Truncated    uint64   `json:"truncated"` // packets cut by snaplen
+	Undecoded    uint64   `json:"undecoded"`
+	TCPBoth      uint64   `json:"tcp_both"`      // TCP connections seen in both directions
+	TCPOneSided  uint64   `json:"tcp_one_sided"` // in one direction only; unanswered attempts are not counted
+	Evicted      uint64   `json:"evicted"`
+	TimeBackward uint64   `json:"time_backward"`
+	CannotShow   []string `json:"cannot_show"` // sentences, always at least one
+}
+
+// Total counts connections by verdict.
+type Total struct {
+	Verdict     string `json:"verdict"`
+	Connections uint64 `json:"connections"`
+	Packets     uint64 `json:"packets"`
+	Bytes       uint64 `json:"bytes"`
+}
+
+type FlowTotal struct {
+	Flow        string `json:"flow"`
+	Title       string `json:"title"`
+	Service     string `json:"service"`
+	Connections uint64 `json:"connections"`
+	Bytes       uint64 `json:"bytes"`
+	OrigHosts   int    `json:"orig_hosts"`
+	RespHosts   int    `json:"resp_hosts"`
+}
+
+type ReasonTotal struct {
+	Reason      string `json:"reason"`
+	Connections uint64 `json:"connections"`
+	Bytes       uint64 `json:"bytes"`
+}
+
+// Finding is what a person should look at: connections of one kind folded, or something that did not happen.
+type Finding struct {
+	ID       string   `json:"id"`       // 16 hex digits of a hash of kind, verdict, why, flow, hosts, protocol, port; no times
+	Kind     string   `json:"kind"`     // connection, expectation, coupled-ports, silent-host, question
+	Severity string   `json:"severity"` // high, medium, low, info
+	Verdict  string   `json:"verdict"`  // of the connections, or the status of the expectation
+	Original string   `json:"original"` // the verdict that an exception turned into excepted, else ""
+	Why      []string `json:"why"`
+	Flow     string   `json:"flow"`    // the documented flow, "" if none
+	Nearest  string   `json:"nearest"` // one sentence naming the nearest documented flow
+	Summary  string   `json:"summary"` // one line: who, what, whom
+	Reason   string   `json:"reason"`  // one sentence: what is wrong, against which line of which document
+	Look     string   `json:"look"`    // the first thing to look at
+	Decides  bool     `json:"decides"` // counts for the result
+
+	Orig    EndRef `json:"orig"`
+	Resp    EndRef `json:"resp"`
+	Proto   string `json:"proto"`
+	Port    string `json:"port"`    // responder port, "type 8" for ICMP, "" if none
+	Service string `json:"service"` // "tcp/9877"
+
+	Connections uint64         `json:"connections"`
+	Bytes       uint64         `json:"bytes"`
+	Outcomes    []OutcomeCount `json:"outcomes"`
+	SourcePorts string         `json:"source_ports"` // "20000" or "20000-20007"
+	First       string         `json:"first"`
+	Last        string         `json:"last"`
+	Evidence    []Evidence     `json:"evidence"`  // at most MaxEvidence
+	Exception   string         `json:"exception"` // id of the exception that applies, or that had expired
+	Hosts       []string       `json:"hosts"`     // expectation findings: the originating hosts concerned
+	Cite        []string       `json:"cite"`      // "001_….txt:288-300"
+}
+
+// EndRef is one end of a finding.
+type EndRef struct {
+	Host  string   `json:"host"`  // site host, "" if unknown
+	IP    string   `json:"ip"`    // of the first connection
+	Roles []string `json:"roles"` // without the reserved ones
+}
+
+type OutcomeCount struct {
+	Outcome     string `json:"outcome"`
+	Connections uint64 `json:"connections"`
+}
+
+// Evidence points to a connection in the inputs.
+type Evidence struct {
+	ID     string `json:"id"` // connection id FILE:PACKET
+	File   string `json:"file"`
+	Packet uint64 `json:"packet"`
+	Time   string `json:"time"`
+	Orig   string `json:"orig"` // address:port
+	Resp   string `json:"resp"`
+}
+
+// Expectation is one documented flow applied to the hosts that should originate it.
+type Expectation struct {
+	Flow       string        `json:"flow"`
+	Title      string        `json:"title"`
+	Service    string        `json:"service"`
+	Need       string        `json:"need"`
+	Occurrence string        `json:"occurrence"`
+	From       []string      `json:"from"`
+	To         []string      `json:"to"`
+	Hosts      int           `json:"hosts"`    // originating hosts
+	Statuses   []StatusCount `json:"statuses"` // in the order of Statuses, zero rows left out
+	Summary    string        `json:"summary"`  // "584 of 600 observed, 9 missing, 4 silent, 3 not testable"
+	Open       []HostStatus  `json:"open"`     // hosts that are not observed, at most MaxOpenHosts of them
+	Samples    []Evidence    `json:"samples"`  // connections that satisfied it
+	Cite       []string      `json:"cite"`
+}
+
+type StatusCount struct {
+	Status string `json:"status"`
+	Hosts  int    `json:"hosts"`
+}
+
+type HostStatus struct {
+	Host   string `json:"host"`
+	Status string `json:"status"`
+	Reason string `json:"reason"`
+}
+
+// Timeline counts connections by start, in equal buckets.
+type Timeline struct {
+	From    string           `json:"from"`
+	Seconds float64          `json:"bucket_seconds"`
+	Buckets []TimelineBucket `json:"buckets"` // at most MaxBuckets
+}
+
+type TimelineBucket struct {
+	Documented uint64 `json:"documented"`
+	Unexpected uint64 `json:"unexpected"`
+	Deviation  uint64 `json:"deviation"`
+	Other      uint64 `json:"other"`
+}
+
+// PortProfile is the source ports that a host used as originator on documented TCP and UDP flows.
+type PortProfile struct {
+	Host        string   `json:"host"`
+	OS          string   `json:"os"`
+	Documented  []string `json:"documented"`
+	Lowest      uint16   `json:"lowest"`
+	Highest     uint16   `json:"highest"`
+	Connections uint64   `json:"connections"`
+	Outside     uint64   `json:"outside"`
+}
+
+// ExceptionUse says what an exception did.
+type ExceptionUse struct {
+	ID          string `json:"id"`
+	Ticket      string `json:"ticket"`
+	Owner       string `json:"owner"`
+	Approver    string `json:"approver"`
+	Reason      string `json:"reason"`
+	Until       string `json:"until"`
+	State       string `json:"state"`       // used, unused, expired (it fitted connections after its end only)
+	Connections uint64 `json:"connections"` // excepted by it
+	Expired     uint64 `json:"expired"`     // that it fitted after its end
+}
+
+// Judgement is the verdict of one connection, as audit --connections adds it.
+type Judgement struct {
+	Verdict    string   `json:"verdict"`
+	Why        []string `json:"why"`
+	Flow       string   `json:"flow"`
+	SharedWith []string `json:"shared_with"`
+	Match      string   `json:"match"` // identified, network, port-only
+	Unverified []string `json:"unverified"`
+	Original   string   `json:"original,omitempty"`  // the verdict that an exception turned into excepted
+	Exception  string   `json:"exception,omitempty"` // its id
+	Note       string   `json:"note,omitempty"`      // documented although its condition is not known
+}

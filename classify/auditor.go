@@ -1,0 +1,148 @@
+package classify
+
+import (
+	"net/netip"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/rules"
+)
+
+// Options of an Auditor.
+type Options struct {
+	Tool     Tool
+	Warnings []string // from rules and site, for the audit
+
+	// OnJudged, if set, is called once for every connection, in the order of judging: the order of emission, but connections
+	// whose announcement may still come are judged by Finish. The Conn is valid during the call only.
+	OnJudged func(*flow.Conn, Judgement)
+}
+
+// Auditor judges connections as they are emitted and sums up what an Audit says. It is for one goroutine.
+//
+// Memory is bounded by the limits named in this package; what goes beyond is counted and said in the audit. Within the limits the
+// audit depends on the connections alone, not on the order in which they are observed.
+type Auditor struct {
+	set  *rules.Set
+	opts Options
+
+	from, until int64 // the period
+	rank        map[*rules.Pack]int
+	hours       bool                                // the site limits the hours of flows
+	peopled     map[*rules.Host]map[netip.Addr]bool // hosts declared by prefix or range: the addresses that they name exactly
+	people      map[*rules.Host][]party             // set by Finish: who was seen of each host entry
+	plans       map[planKey]*plan
+	checks      []checked // scratch of judge
+	shared      []shared  // scratch of judge
+
+	dynamic  dynamics
+	findings findings
+	expect   expectations
+	coupled  couplings
+	sight    sight
+	sums     sums
+}
+
+// New returns an Auditor for the compiled rules. set.Site may be nil: then ports are judged, roles are not.
+func New(set *rules.Set, o Options) *Auditor {
+	a := &Auditor{set: set, opts: o, rank: map[*rules.Pack]int{}, peopled: peopledHosts(set.Site), plans: map[planKey]*plan{}}
+	a.from, a.until = set.Period()
+	a.hours = set.Site != nil && len(set.Site.Hours) > 0
+	for i, p := range set.Packs {
+		a.rank[p] = i
+	}
+	a.dynamic = newDynamics(set)
+	a.findings = newFindings()
+	a.expect = newExpectations()
+	a.coupled = newCouplings(set)
+	a.sight = newSight(set)
+	a.sums = newSums(set)
+	return a
+}
+
+// Observe judges a connection that was emitted. It keeps nothing of c.
+func (a *Auditor) Observe(c *flow.Conn) {
+	a.sums.observe(c)
+	a.dynamic.control(a, c)
+	j, pending := a.judge(c)
+	if pending && a.dynamic.hold(c) {
+		return
+	}
+	if pending {
+		j = a.withoutAnnouncement(c)
+	}
+	a.record(c, &j)
+}
+
+// record adds a judged connection to everything that the audit sums up.
+func (a *Auditor) record(c *flow.Conn, j *judged) {
+	a.sums.judged(a, c, j)
+	if j.verdict != outOfScope {
+		a.sight.add(a, c, j)
+		a.expect.add(a, c, j)
+		a.coupled.add(a, c, j)
+		a.findings.add(a, c, j)
+	}
+	if a.opts.OnJudged != nil {
+		a.opts.OnJudged(c, j.export())
+	}
+}
+
+// party is who an end belongs to: a host of the site, for hosts declared by prefix or range together with the address, or an address alone.
+type party struct {
+	host *rules.Host
+	addr netip.Addr // zero where the host says it all
+}
+
+// partyOf keys findings and expectations: on the host, not on the address.
+func (a *Auditor) partyOf(m *rules.Membership, addr netip.Addr) party {
+	if m.Host == nil {
+		return party{addr: addr}
+	}
+	if exact, ok := a.peopled[m.Host]; ok && !exact[addr] {
+		return party{m.Host, addr}
+	}
+	return party{host: m.Host}
+}
+
+// name is the host's name, with the address where one entry stands for many hosts; the address where the site does not know it.
+func (p party) name() string {
+	switch {
+	case p.host == nil && !p.addr.IsValid():
+		return ""
+	case p.host == nil:
+		return p.addr.String()
+	case p.addr.IsValid():
+		return p.host.Name + " " + p.addr.String()
+	}
+	return p.host.Name
+}
+
+// peopledHosts finds the hosts of which an entry is a prefix or a range of more than one address.
+func peopledHosts(site *rules.Site) map[*rules.Host]map[netip.Addr]bool {
+	found := map[*rules.Host]map[netip.Addr]bool{}
+	if site == nil {
+		return found
+	}
+	for _, h := range site.Hosts {
+		exact, networks := map[netip.Addr]bool{}, 0
+		for _, e := range h.Addresses {
+			if addr, ok := oneAddress(e.Address); ok {
+				exact[addr] = true
+			} else {
+				networks++
+			}
+		}
+		if networks > 0 {
+			found[h] = exact
+		}
+	}
+	return found
+}
+
+func oneAddress(s string) (netip.Addr, bool) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p.Addr().Unmap(), p.IsSingleIP()
+	}
+	addr, err := netip.ParseAddr(s)
+	return addr.Unmap(), err == nil
+}

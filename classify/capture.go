@@ -1,0 +1,68 @@
+package classify
+
+import "time"
+
+// Capture is what is known of the capture as a whole when it has been read. Times are ns since 1970 UTC.
+type Capture struct {
+	Inputs  []Input
+	Packets PacketLedger
+
+	Created, Open, Emitted uint64  // connections
+	Ends                   []Count // emitted connections by reason of ending
+
+	First, Last  int64  // smallest and largest usable packet time; both 0 where there is none
+	Gaps         []Span // inside that time, covered by no input
+	Dropped      uint64 // packets that the captures say they lost
+	Truncated    uint64 // packets of which the capture kept only the head
+	Undecoded    uint64 // packets that are no connection's: truncated headers, malformed, unsupported, unmatched fragments
+	TimeBackward uint64 // steps backward in packet time
+	Evicted      uint64 // connections that ended because the table was full
+	Interrupted  bool   // reading was ended before the inputs were
+}
+
+// Span is the time from From to Until.
+type Span struct{ From, Until int64 }
+
+// covered is how much of the time from a to b the capture covers, with its gaps.
+func (c *Capture) covered(a, b int64) time.Duration {
+	from, until := max(a, c.First), min(b, c.Last)
+	if until <= from {
+		return 0
+	}
+	sum := until - from
+	for _, g := range c.Gaps {
+		if lost := min(g.Until, until) - max(g.From, from); lost > 0 {
+			sum -= lost
+		}
+	}
+	return time.Duration(sum)
+}
+
+// uncovered is the share, in percent, of the asked period that the capture does not cover; 0 where no period was asked. An open end is where the capture ends.
+func (c *Capture) uncovered(from, until int64) float64 {
+	from, until = openEnds(from, until, c.First, c.Last)
+	if until <= from {
+		return 0
+	}
+	asked := float64(until) - float64(from)
+	return max(0, 100*(asked-float64(c.covered(from, until)))/asked)
+}
+
+// cut lists the inputs that were not read to their end.
+func (c *Capture) cut() []string {
+	var list []string
+	for _, in := range c.Inputs {
+		if in.State != "clean" && in.State != "" {
+			list = append(list, in.Name+" ("+in.State+")")
+		}
+	}
+	return list
+}
+
+// lossPercent is the share of lost packets.
+func (c *Capture) lossPercent() float64 {
+	if c.Dropped == 0 {
+		return 0
+	}
+	return 100 * float64(c.Dropped) / (float64(c.Packets.Read) + float64(c.Dropped))
+}

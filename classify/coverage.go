@@ -1,0 +1,168 @@
+package classify
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"pcapaudit/rules"
+)
+
+// openEnds replaces the open ends of a period.
+func openEnds(from, until, first, last int64) (int64, int64) {
+	if from == math.MinInt64 {
+		from = first
+	}
+	if until == math.MaxInt64 {
+		until = last
+	}
+	return from, until
+}
+
+func stampOpen(ns int64) string {
+	if ns == math.MinInt64 || ns == math.MaxInt64 {
+		return ""
+	}
+	return stamp(ns)
+}
+
+func stampSeconds(s int64) string {
+	if s > math.MaxInt64/1_000_000_000 || s < math.MinInt64/1_000_000_000 {
+		return ""
+	}
+	return stamp(s * 1e9)
+}
+
+func (a *Auditor) period(c *Capture) Period {
+	p := Period{AskedFrom: stampOpen(a.from), AskedUntil: stampOpen(a.until), Gaps: []Gap{}}
+	if c.First == 0 && c.Last == 0 {
+		return p
+	}
+	if from, last := max(a.from, c.First), min(a.until, c.Last); from <= last {
+		p.CoveredFrom, p.CoveredLast = stamp(from), stamp(last)
+	}
+	for _, g := range c.Gaps {
+		p.Gaps = append(p.Gaps, Gap{stamp(g.From), stamp(g.Until)})
+	}
+	return p
+}
+
+// lossBound is the site's, else the built-in one.
+func (a *Auditor) lossBound() float64 {
+	if a.set.Site != nil && a.set.Site.Limits.LossPercent != nil {
+		return *a.set.Site.Limits.LossPercent
+	}
+	return defaultLossBound
+}
+
+// window says what absence proves in this capture.
+func (a *Auditor) window(c *Capture) *window {
+	w := &window{}
+	w.from, w.last = openEnds(a.from, a.until, c.First, c.Last)
+	switch gap := c.uncovered(a.from, a.until); {
+	case gap > periodBound:
+		w.blind = fmt.Sprintf("the capture does not cover %.0f %% of the period asked for", gap)
+	case c.lossPercent() > a.lossBound():
+		w.blind = fmt.Sprintf("%.2f %% of the packets were lost", c.lossPercent())
+	}
+	return w
+}
+
+func (a *Auditor) coverage(c *Capture) Coverage {
+	return Coverage{Dropped: c.Dropped, LossPercent: c.lossPercent(), LossBound: a.lossBound(), Truncated: c.Truncated, Undecoded: c.Undecoded,
+		TCPBoth: a.sums.tcpBoth, TCPOneSided: a.sums.tcpOne, Evicted: c.Evicted, TimeBackward: c.TimeBackward, CannotShow: a.cannotShow(c)}
+}
+
+// cannotShow is what this audit cannot show, sentence by sentence; the first two always hold.
+func (a *Auditor) cannotShow(c *Capture) []string {
+	list := []string{
+		"What did not pass the capture point: traffic inside a host, between hosts behind the same switch port, or on another path.",
+		"What payloads hold: they were not inspected, so encryption, names and announcements are not verified, and traffic on a documented port may be another program's.",
+	}
+	oneSided, tcp := a.sums.tcpOne, a.sums.tcpOne+a.sums.tcpBoth
+	share := 0.0
+	if tcp > 0 {
+		share = 100 * float64(oneSided) / float64(tcp)
+	}
+	open := a.unbound()
+	for _, r := range []rule{
+		{a.set.Site == nil, "Which hosts play which roles: no site file was given, so only ports and source ports were judged."},
+		{oneSided > 0, fmt.Sprintf("The other direction of %d of %d TCP connections (%.0f %%), of which only one was captured.", oneSided, tcp, share)},
+		{c.Dropped > 0, fmt.Sprintf("The %d packets (%.2f %%) that the captures say they lost.", c.Dropped, c.lossPercent())},
+		{len(c.cut()) > 0, "What came after the point at which inputs end early: " + strings.Join(first(c.cut(), 5), ", ") + "."},
+		{c.Interrupted, "What came after reading was interrupted."},
+		{len(c.Gaps) > 0, fmt.Sprintf("What happened in %s that no input covers.", plural(uint64(len(c.Gaps)), "gap"))},
+		{c.uncovered(a.from, a.until) > periodBound, fmt.Sprintf("%.0f %% of the period asked for, which the capture does not cover.", c.uncovered(a.from, a.until))},
+		{c.Undecoded > 0, fmt.Sprintf("What is in %s that could not be decoded.", plural(c.Undecoded, "packet"))},
+		{c.Truncated > 0, fmt.Sprintf("The rest of %s of which the capture kept only the head.", plural(c.Truncated, "packet"))},
+		{c.Evicted > 0, fmt.Sprintf("The whole of %s that ended early because the table was full; a larger --max-connections helps.", plural(c.Evicted, "connection"))},
+		{c.TimeBackward > 0, fmt.Sprintf("The exact order of packets: time ran backward %s.", plural(c.TimeBackward, "time"))},
+		{len(a.sight.hidden) > 0, "What hosts said to each other through ESP."},
+		{len(open.portless) > 0, "Flows of which the document states no port: " + strings.Join(first(open.portless, 5), ", ") + "."},
+		{len(open.roles) > 0, "Flows of roles that no host of the site holds: " + strings.Join(first(open.roles, 5), ", ") + "."},
+		{a.findings.overflow > 0, fmt.Sprintf("Single findings for %s beyond the limit of %d; they count for the result.", plural(a.findings.overflow, "connection"), MaxFindings)},
+		{a.dynamic.overflow > 0, fmt.Sprintf("Whether %s on dynamic ports were announced: more than %d waited for it.", plural(a.dynamic.overflow, "connection"), maxHeld)},
+		{a.unkept() > 0, fmt.Sprintf("All details of %d observations beyond the limits of memory.", a.unkept())},
+	} {
+		if r.holds {
+			list = append(list, r.text)
+		}
+	}
+	return list
+}
+
+// unkept counts what had no room in bounded tables.
+func (a *Auditor) unkept() uint64 {
+	return a.dynamic.unkept + a.expect.unkept + a.coupled.unkept + a.sight.unkept + a.sums.unkept
+}
+
+// unbound is what of the documents this site does not let test.
+type unbound struct{ portless, roles []string }
+
+func (a *Auditor) unbound() unbound {
+	var u unbound
+	for _, p := range a.set.Packs {
+		if p.Kind == rules.Baseline {
+			continue
+		}
+		for _, f := range p.Flows {
+			if !f.Reference && a.portless(f) {
+				u.portless = append(u.portless, f.Ref())
+			}
+		}
+		if a.set.Site == nil {
+			continue
+		}
+		for _, r := range p.Roles {
+			if name := p.Name + "/" + r.Name; !a.set.Bound(name) {
+				u.roles = append(u.roles, name)
+			}
+		}
+	}
+	return u
+}
+
+// portless is a flow whose port neither the document nor the site states.
+func (a *Auditor) portless(f *rules.Flow) bool {
+	if f.Proto == "unstated" {
+		return true
+	}
+	if len(f.Ports) == 0 || len(a.set.PortsOf(f, nil)) > 0 {
+		return false
+	}
+	for _, role := range f.ToRoles() {
+		if slices.ContainsFunc(a.set.HostsOf(role), func(h *rules.Host) bool { return len(a.set.PortsOf(f, h)) > 0 }) {
+			return false
+		}
+	}
+	return true
+}
+
+// first cuts a list for a sentence.
+func first(list []string, n int) []string {
+	if len(list) <= n {
+		return list
+	}
+	return append(slices.Clone(list[:n]), fmt.Sprintf("and %d more", len(list)-n))
+}

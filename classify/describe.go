@@ -1,0 +1,275 @@
+package classify
+
+import (
+	"fmt"
+	"strings"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/rules"
+)
+
+// finding turns folded connections into what reports show.
+func (a *Auditor) finding(f *folded, files []Input) Finding {
+	k := &f.key
+	isAttempt := f.attempts
+	out := Finding{
+		Kind: kindConnection, Severity: severities[connectionSeverity(k.verdict, k.why, isAttempt)], Verdict: k.verdict.String(), Why: k.why.names(),
+		Decides: decides(k.verdict, isAttempt), Proto: k.proto.String(), Port: portName(k.proto, k.port), Service: serviceName(k.proto, k.port),
+		Orig: endRef(f.key.orig, f.view.orig, f.view.from.Addr().String()), Resp: endRef(f.key.resp, f.view.resp, f.view.to.Addr().String()),
+		Connections: f.connections, Bytes: f.bytes, SourcePorts: f.ports.String(), First: stamp(f.first), Last: stamp(f.last),
+		Evidence: evidence(f.evidence, files), Hosts: []string{}, Cite: []string{},
+	}
+	for o, n := range f.outcomes {
+		if n > 0 {
+			out.Outcomes = append(out.Outcomes, OutcomeCount{flow.Outcome(o).String(), n})
+		}
+	}
+	if k.verdict == excepted {
+		out.Original = k.original.String()
+	}
+	if k.flow != nil {
+		out.Flow, out.Cite = k.flow.Ref(), cites(k.flow)
+	}
+	if k.why == whyDocumentSilent {
+		a.question(f, &out)
+	} else {
+		out.Summary, out.Reason, out.Look = a.summary(f, &out), a.reason(f, &out), a.look(f)
+		if k.original == unexpected {
+			out.Nearest = a.nearest(f)
+		}
+	}
+	a.exceptionWords(f, &out)
+	ref, port := "", out.Port
+	if k.flow != nil {
+		ref = k.flow.Ref()
+	}
+	out.ID = findingID(out.Kind, out.Verdict, strings.Join(out.Why, ","), ref, k.orig.name(), k.resp.name(), out.Proto, port, out.Exception)
+	return out
+}
+
+// question words the one finding for all traffic that a flow without a stated port may cover.
+func (a *Auditor) question(f *folded, out *Finding) {
+	fl := f.key.flow
+	out.Kind, out.Proto, out.Port, out.Orig, out.Resp = kindQuestion, "", "", EndRef{Roles: fl.FromRoles()}, EndRef{Roles: fl.ToRoles()}
+	out.Service, out.SourcePorts = strings.Join(f.services, " "), ""
+	if f.more {
+		out.Service += " ..."
+	}
+	out.Summary = fmt.Sprintf("which port does %s use? seen between its roles: %s", fl.Ref(), strings.Join(f.services, ", "))
+	if f.more {
+		out.Summary += " and more"
+	}
+	out.Reason = "the document names this flow and states no port"
+	out.Look = "supply the port in the site file (ports: flow " + fl.Ref() + ", with source and approver), or treat the connections as undocumented"
+}
+
+// summary is one line: who, what, whom.
+func (a *Auditor) summary(f *folded, out *Finding) string {
+	verb := "opened"
+	if f.attempts {
+		verb = "tried"
+	}
+	if f.key.verdict == indeterminate {
+		verb = "perhaps opened"
+	}
+	who, whom := endName(out.Orig), endName(out.Resp)
+	s := fmt.Sprintf("%s %s %s on %s", who, verb, out.Service, whom)
+	if f.key.proto.IsICMP() || out.Port == "" {
+		s = fmt.Sprintf("%s sent %s to %s", who, out.Service, whom)
+	}
+	if f.key.why&whySourcePort != 0 {
+		s += " from source port " + out.SourcePorts
+	}
+	if f.attempts && len(out.Outcomes) == 1 {
+		s += ": " + out.Outcomes[0].Outcome
+	}
+	return s
+}
+
+func endName(e EndRef) string {
+	if e.Host == "" {
+		return e.IP + " (no host of the site)"
+	}
+	return e.Host
+}
+
+// reason is one sentence for each broken statement, against the document.
+func (a *Auditor) reason(f *folded, out *Finding) string {
+	k := &f.key
+	switch {
+	case k.why&whyUnknownHost != 0:
+		var who []string
+		for _, e := range []EndRef{out.Orig, out.Resp} {
+			if e.Host == "" {
+				who = append(who, e.IP)
+			}
+		}
+		return strings.Join(who, " and ") + " is no host of the site file and plays no documented role"
+	case k.why&whyUndocumentedService != 0:
+		return "no flow of the chosen packs has " + out.Service
+	case k.why&whyWrongRoles != 0:
+		return out.Service + " is documented, but not between the roles of these hosts"
+	}
+	var s []string
+	for _, w := range []why{whyOriginator, whySourcePort, whyCondition, whyHours, whyUnannounced} {
+		if k.why&w != 0 {
+			s = append(s, a.broken(w, f))
+		}
+	}
+	text := strings.Join(s, "; ")
+	if k.verdict == indeterminate {
+		text += "; the capture does not show for certain who opened the connection"
+	}
+	if len(out.Cite) > 0 {
+		text += " (" + strings.Join(out.Cite, ", ") + ")"
+	}
+	return text
+}
+
+func (a *Auditor) broken(w why, f *folded) string {
+	fl := f.key.flow
+	switch w {
+	case whyOriginator:
+		return fmt.Sprintf("%s lets %s open to %s, not the reverse", fl.Ref(), roleList(fl.From), roleList(fl.To))
+	case whySourcePort:
+		return fmt.Sprintf("%s documents source ports %s", fl.Ref(), strings.Join(rangeNames(f.option.sources), ", "))
+	case whyCondition:
+		return fmt.Sprintf("%s applies only where %s, and the site says otherwise", fl.Ref(), conditionWords(fl.Condition))
+	case whyHours:
+		return fl.Ref() + " ran outside the hours that the site allows"
+	}
+	return fmt.Sprintf("%s uses a dynamic port, and no %s connection between the two hosts announced it before", fl.Ref(), controlWords[announcers[fl.AnnouncedBy]])
+}
+
+var controlWords = [...]string{byRPC: "tcp/135", byTFTP: "udp/69", byFTP: "tcp/21"}
+
+func conditionWords(name string) string {
+	if off, found := strings.CutPrefix(name, "!"); found {
+		return off + " is off"
+	}
+	return name + " is on"
+}
+
+// look is the first thing to look at.
+func (a *Auditor) look(f *folded) string {
+	who, whom := nameOr(f.key.orig), nameOr(f.key.resp)
+	switch {
+	case f.key.verdict == indeterminate:
+		return "capture the start of this connection, or look on " + who + " and " + whom + " which of them listens"
+	case f.key.why&whyUnknownHost != 0:
+		return "find out what the unlisted address is; if it belongs here, add it to the site file with its roles"
+	case f.key.why&whyUndocumentedService != 0 && f.attempts, f.key.why&whyWrongRoles != 0 && f.attempts:
+		return "look which program on " + who + " tries it"
+	case f.key.why&(whyUndocumentedService|whyWrongRoles) != 0:
+		return "look which program on " + whom + " listens there, and which on " + who + " uses it"
+	case f.key.why&whyOriginator != 0:
+		return "look which program on " + who + " opens it; the documented direction is from " + whom
+	case f.key.why&whySourcePort != 0:
+		return "compare the ephemeral port range of " + who + " with its OS in the site file"
+	case f.key.why&whyCondition != 0:
+		return "check the condition in the site file against the product's configuration"
+	case f.key.why&whyHours != 0:
+		return "look what started it on " + who + " at that time"
+	}
+	return "look which program on " + whom + " listens there"
+}
+
+func nameOr(p party) string {
+	if n := p.name(); n != "" {
+		return n
+	}
+	return "the host"
+}
+
+// exceptionWords names the exception that applies, or the one that would if it were valid at the time.
+func (a *Auditor) exceptionWords(f *folded, out *Finding) {
+	e := f.key.exception
+	if e == nil {
+		return
+	}
+	out.Exception = e.ID
+	switch f.validity {
+	case rules.Active:
+		out.Reason += fmt.Sprintf("; excepted by %s (%s), approved by %s until %s", e.ID, e.Reason, e.Approver, e.Until)
+	case rules.Expired:
+		out.Reason += fmt.Sprintf("; exception %s had expired at %s", e.ID, e.Until)
+	case rules.NotYet:
+		out.Reason += fmt.Sprintf("; exception %s holds only from %s", e.ID, e.Since)
+	}
+}
+
+func endRef(p party, m *rules.Membership, ip string) EndRef {
+	e := EndRef{IP: ip, Roles: []string{}}
+	if p.host != nil {
+		e.Host = p.name()
+	} else if len(m.Behind) > 0 {
+		e.Host = behindName(m.Behind)
+	}
+	for _, r := range m.Roles {
+		if r.By != rules.ByReserved {
+			e.Roles = append(e.Roles, r.Role)
+		}
+	}
+	return e
+}
+
+func behindName(hosts []*rules.Host) string {
+	if len(hosts) == 1 {
+		return hosts[0].Name + " (translated)"
+	}
+	return fmt.Sprintf("%s and %d more (translated)", hosts[0].Name, len(hosts)-1)
+}
+
+func evidence(list []seen, files []Input) []Evidence {
+	out := make([]Evidence, 0, len(list))
+	for _, s := range list {
+		e := Evidence{ID: s.id.String(), Packet: s.id.Packet, Time: stamp(s.at), Orig: s.orig, Resp: s.resp}
+		if int(s.id.File) < len(files) {
+			e.File = files[s.id.File].Name
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// stampLayout is RFC 3339 with nine digits.
+const stampLayout = "2006-01-02T15:04:05.000000000Z07:00"
+
+func stamp(ns int64) string { return flow.Time(ns).Format(stampLayout) }
+
+// cites gives "FILE:LINES", or document and section where the source is public.
+func cites(f *rules.Flow) []string {
+	list := []string{}
+	for _, c := range f.Cite {
+		text := c.Document
+		for _, d := range f.Pack.Documents {
+			if d.ID == c.Document && d.File != "" {
+				text = d.File
+			} else if d.ID == c.Document && d.Title != "" {
+				text = d.Title
+			}
+		}
+		if c.Lines != "" {
+			text += ":" + c.Lines
+		} else if c.Section != "" {
+			text += ", " + c.Section
+		}
+		list = append(list, text)
+	}
+	return list
+}
+
+func reserved(role string) bool {
+	return role == "any" || role == "internet" || role == "broadcast" || role == "multicast"
+}
+
+func roleList(roles []string) string { return strings.Join(roles, " or ") }
+
+func rangeNames(ranges []rules.PortRange) []string {
+	var list []string
+	for _, r := range ranges {
+		s := portSpan{r.First, r.Last}
+		list = append(list, s.String())
+	}
+	return list
+}

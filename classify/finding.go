@@ -1,0 +1,217 @@
+package classify
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+	"strings"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/rules"
+)
+
+// Limits of findings.
+const (
+	MaxFindings  = 1 << 16 // different findings; further ones are counted in Audit.FindingsOverflow and still count for the result
+	maxAttempts  = 1 << 15 // of them, those that began as an attempt without an answer: a scan leaves room for what matters
+	MaxEvidence  = 5       // connections that a finding names: the first in the inputs
+	maxSilent    = 16      // services that a question names
+	MaxOpenHosts = 1000    // hosts that an expectation or its finding names
+)
+
+// findingKey is what findings are folded by. It is hashable and holds no times.
+type findingKey struct {
+	verdict    verdict
+	original   verdict
+	why        why
+	flow       *rules.Flow
+	orig, resp party
+	proto      flow.Proto
+	port       int // responder port, ICMP type, -1 if none
+	exception  *rules.Exception
+}
+
+// folded is the connections of one finding.
+type folded struct {
+	key         findingKey
+	view        view // of the first connection
+	first, last int64
+	connections uint64
+	bytes       uint64
+	outcomes    [flow.OneWay + 1]uint64
+	attempts    bool // every one is an attempt
+	ports       portSpan
+	evidence    []seen
+	option      *option
+	validity    rules.Validity
+	services    []string // document-silent: what was seen, at most maxSilent
+	more        bool     // document-silent: there were further services
+}
+
+// portSpan is the lowest and the highest of some ports. The zero value is empty.
+type portSpan struct{ low, high uint16 }
+
+func (s *portSpan) add(p uint16) {
+	if s.low == 0 && s.high == 0 {
+		s.low, s.high = p, p
+	}
+	s.low, s.high = min(s.low, p), max(s.high, p)
+}
+
+func (s portSpan) String() string {
+	switch {
+	case s.high == 0:
+		return ""
+	case s.low == s.high:
+		return strconv.Itoa(int(s.low))
+	}
+	return strconv.Itoa(int(s.low)) + "-" + strconv.Itoa(int(s.high))
+}
+
+// seen points to a connection.
+type seen struct {
+	id         flow.ConnID
+	at         int64
+	orig, resp string
+}
+
+// keepFirst adds s to a list of at most limit connections that holds the first in the inputs, in order. label is called only where s is kept.
+func keepFirst(list []seen, limit int, c *flow.Conn, v *view) []seen {
+	i, _ := slices.BinarySearchFunc(list, c.ID, func(s seen, id flow.ConnID) int { return s.id.Compare(id) })
+	if i >= limit {
+		return list
+	}
+	s := seen{id: c.ID, at: c.First, orig: v.from.String(), resp: v.to.String()}
+	if !c.Proto.HasPorts() {
+		s.orig, s.resp = v.from.Addr().String(), v.to.Addr().String()
+	}
+	list = slices.Insert(list, i, s)
+	return list[:min(limit, len(list))]
+}
+
+// findings folds connections. Keys beyond the limits are counted, not kept.
+type findings struct {
+	byKey    map[findingKey]*folded
+	attempts int
+	overflow uint64 // connections
+}
+
+func newFindings() findings { return findings{byKey: map[findingKey]*folded{}} }
+
+func (fs *findings) add(a *Auditor, c *flow.Conn, j *judged) {
+	if j.verdict == documented {
+		return
+	}
+	key := findingKey{verdict: j.verdict, original: j.original, why: j.why, flow: j.flow, proto: c.Proto, port: -1, exception: j.exception}
+	if j.why == whyDocumentSilent {
+		key.proto = 0 // one question a flow
+	} else {
+		key.orig, key.resp = a.partyOf(j.view.orig, j.view.from.Addr()), a.partyOf(j.view.resp, j.view.to.Addr())
+		key.port = servicePort(c, &j.view)
+	}
+	f := fs.byKey[key]
+	if f == nil {
+		if f = fs.insert(key, c, j); f == nil {
+			fs.overflow++
+			return
+		}
+	}
+	f.add(c, j)
+}
+
+func (fs *findings) insert(key findingKey, c *flow.Conn, j *judged) *folded {
+	isAttempt := attempt(c.Outcome) && !decides(j.verdict, true)
+	if len(fs.byKey) >= MaxFindings || isAttempt && fs.attempts >= maxAttempts {
+		return nil
+	}
+	if isAttempt {
+		fs.attempts++
+	}
+	f := &folded{key: key, view: j.view, first: c.First, last: c.Last, attempts: true, option: j.option, validity: j.validity}
+	fs.byKey[key] = f
+	return f
+}
+
+func (f *folded) add(c *flow.Conn, j *judged) {
+	if len(f.evidence) == 0 || c.ID.Compare(f.evidence[0].id) < 0 {
+		f.view, f.option = j.view, j.option
+	}
+	f.first, f.last = min(f.first, c.First), max(f.last, c.Last)
+	f.connections++
+	f.bytes += c.OrigBytes + c.RespBytes
+	f.outcomes[c.Outcome]++
+	f.attempts = f.attempts && attempt(c.Outcome)
+	if c.Proto.HasPorts() {
+		f.ports.add(j.view.from.Port())
+	}
+	f.evidence = keepFirst(f.evidence, MaxEvidence, c, &j.view)
+	if j.why == whyDocumentSilent {
+		f.addService(serviceName(c.Proto, servicePort(c, &j.view)))
+	}
+}
+
+// addService keeps the first services in the order of their names, so that the order of connections does not show.
+func (f *folded) addService(name string) {
+	i, found := slices.BinarySearch(f.services, name)
+	if found {
+		return
+	}
+	f.services = slices.Insert(f.services, i, name)
+	if len(f.services) > maxSilent {
+		f.services, f.more = f.services[:maxSilent], true
+	}
+}
+
+// servicePort is the responder port as the capture shows it, the ICMP type, or -1.
+func servicePort(c *flow.Conn, v *view) int {
+	switch {
+	case c.Proto.IsICMP():
+		return int(c.ICMPType)
+	case c.Proto.HasPorts():
+		return int(v.to.Port())
+	}
+	return -1
+}
+
+// serviceName gives "tcp/9877", "icmp type 8", "esp".
+func serviceName(p flow.Proto, port int) string {
+	switch {
+	case port < 0:
+		return p.String()
+	case p.IsICMP():
+		return p.String() + " type " + strconv.Itoa(port)
+	}
+	return p.String() + "/" + strconv.Itoa(port)
+}
+
+func portName(p flow.Proto, port int) string {
+	switch {
+	case port < 0:
+		return ""
+	case p.IsICMP():
+		return "type " + strconv.Itoa(port)
+	}
+	return strconv.Itoa(port)
+}
+
+// findingID hashes what makes a finding the same finding in the next audit.
+func findingID(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}
+
+// sortFindings orders by severity, deciding ones first, then most connections, then by what they are about.
+func sortFindings(list []Finding) {
+	slices.SortFunc(list, func(a, b Finding) int {
+		if a.Decides != b.Decides && a.Severity == b.Severity {
+			if a.Decides {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(severityRank(a.Severity), severityRank(b.Severity)), cmp.Compare(b.Connections, a.Connections),
+			cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Orig.name(), b.Orig.name()), cmp.Compare(a.Resp.name(), b.Resp.name()), cmp.Compare(a.ID, b.ID))
+	})
+}

@@ -1,0 +1,124 @@
+package classify
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ErrLedger says that a ledger does not balance: the audit must not be trusted.
+var ErrLedger = errors.New("a ledger does not balance")
+
+// Finish judges what was held back and gives the audit of everything observed. It is called once, last. On an error that is ErrLedger the audit
+// is complete and says what does not balance.
+func (a *Auditor) Finish(c Capture) (*Audit, error) {
+	a.release()
+	a.people = a.sight.people()
+	w := a.window(&c)
+	expectations, found, open := a.expectations(w, c.Inputs)
+	couplings := a.coupled.findings(a, c.Inputs)
+	found = slices.Concat(a.connectionFindings(c.Inputs), found, couplings, a.silentHosts())
+	sortFindings(found)
+	out := &Audit{
+		Schema: Schema, Tool: a.opts.Tool, Inputs: inputs(c.Inputs), Packs: a.packRefs(), Site: a.siteRef(), Period: a.period(&c),
+		Packets: ledger(c.Packets), Connections: ConnLedger{c.Created, c.Open, c.Emitted, notNil(c.Ends)}, Coverage: a.coverage(&c),
+		Totals: a.sums.totals(), Baseline: a.sums.flowTotals(a.set.Packs, true), Flows: a.sums.flowTotals(a.set.Packs, false),
+		Findings: found, Overflow: a.findings.overflow, Expectations: expectations,
+		OutOfScope: reasonTotals(a.sums.whys[:], whyNames[:]), Unverified: reasonTotals(a.sums.opens[:], openNames[:]),
+		Timeline: a.sums.timeline.export(), SourcePorts: a.sums.portProfiles(), Exceptions: a.sums.exceptionUses(a.set.Site),
+		Warnings: notNil(a.opts.Warnings), Residuals: a.residuals(&c),
+	}
+	v := &a.sums.verdicts
+	f := facts{site: a.set.Site != nil, judged: a.sums.observed - v[outOfScope].connections, deviations: v[deviation].connections, unexpected: a.sums.deciding,
+		coupled: len(couplings), missing: open.missing, attempted: open.attempted, indeterminate: v[indeterminate].connections, untestable: open.untestable,
+		cut: c.cut(), interrupted: c.Interrupted, loss: c.lossPercent(), bound: a.lossBound()}
+	out.Result = f.result()
+	out.Result.LookAt = lookAt(found)
+	if len(out.Residuals) > 0 {
+		return out, fmt.Errorf("%w: %s", ErrLedger, strings.Join(out.Residuals, "; "))
+	}
+	return out, nil
+}
+
+// residuals holds both ledgers against what was judged.
+func (a *Auditor) residuals(c *Capture) []string {
+	list := []string{}
+	var packets, verdicts, ends uint64
+	for _, n := range c.Packets.Classes {
+		packets += n.Packets
+	}
+	for _, t := range a.sums.verdicts {
+		verdicts += t.connections
+	}
+	for _, n := range c.Ends {
+		ends += n.Packets
+	}
+	if packets != c.Packets.Read {
+		list = append(list, fmt.Sprintf("%d packets read, %d in classes", c.Packets.Read, packets))
+	}
+	if c.Created != c.Open+c.Emitted {
+		list = append(list, fmt.Sprintf("%d connections created, %d open and %d emitted", c.Created, c.Open, c.Emitted))
+	}
+	if c.Emitted != a.sums.observed || verdicts != c.Emitted {
+		list = append(list, fmt.Sprintf("%d connections emitted, %d observed, %d judged", c.Emitted, a.sums.observed, verdicts))
+	}
+	if len(c.Ends) > 0 && ends != c.Emitted {
+		list = append(list, fmt.Sprintf("%d connections emitted, %d by reason of ending", c.Emitted, ends))
+	}
+	return list
+}
+
+func (a *Auditor) connectionFindings(files []Input) []Finding {
+	list := make([]Finding, 0, len(a.findings.byKey))
+	for _, f := range a.findings.byKey {
+		list = append(list, a.finding(f, files))
+	}
+	return list
+}
+
+func (a *Auditor) packRefs() []PackRef {
+	list := []PackRef{}
+	for _, p := range a.set.Packs {
+		ref := PackRef{Name: p.Name, Kind: string(p.Kind), Title: p.Title, Version: p.ProductVersion, SHA256: p.SHA256, File: p.File, Documents: []string{}, Flows: len(p.Flows)}
+		for _, d := range p.Documents {
+			if d.File != "" {
+				ref.Documents = append(ref.Documents, d.File)
+			} else {
+				ref.Documents = append(ref.Documents, d.Title)
+			}
+		}
+		list = append(list, ref)
+	}
+	return list
+}
+
+func (a *Auditor) siteRef() *SiteRef {
+	s := a.set.Site
+	if s == nil {
+		return nil
+	}
+	return &SiteRef{Name: s.Name, File: s.File, SHA256: s.SHA256, Hosts: len(s.Hosts)}
+}
+
+// Lists in the JSON are never null.
+
+func notNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+func inputs(list []Input) []Input {
+	out := slices.Clone(notNil(list))
+	for i := range out {
+		out[i].Interfaces, out[i].Warnings = notNil(out[i].Interfaces), notNil(out[i].Warnings)
+	}
+	return out
+}
+
+func ledger(l PacketLedger) PacketLedger {
+	l.Classes, l.Detail = notNil(l.Classes), notNil(l.Detail)
+	return l
+}

@@ -1,0 +1,212 @@
+package classify
+
+import (
+	"cmp"
+	"net/netip"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/rules"
+)
+
+// view is a connection in one orientation.
+type view struct {
+	orig, resp *rules.Membership
+	from, to   netip.AddrPort
+	port       uint16 // of the responder, inside port where the site declares a translation
+	flipped    bool   // the connection's ends are exchanged: its originator is a guess, and this is the other one
+}
+
+func (v *view) origEnd() rules.End { return rules.End{Addr: v.from.Addr(), Of: v.orig} }
+func (v *view) respEnd() rules.End { return rules.End{Addr: v.to.Addr(), Of: v.resp} }
+
+func (a *Auditor) viewOf(c *flow.Conn) view {
+	v := view{from: c.Orig, to: c.Resp, orig: a.set.Lookup(c.Orig.Addr(), c.First)}
+	v.resp, v.port = a.set.Responder(c.Resp, c.First)
+	return v
+}
+
+func (a *Auditor) flippedView(c *flow.Conn) view {
+	v := view{from: c.Resp, to: c.Orig, orig: a.set.Lookup(c.Resp.Addr(), c.First), flipped: true}
+	v.resp, v.port = a.set.Responder(c.Orig, c.First)
+	return v
+}
+
+// translated is true where the originator's address stands for another: its source port is the translator's.
+func (v *view) translated() bool { return v.orig.Translation != "" }
+
+// maxPlans bounds the memory of lookups; a full memory is emptied and fills again.
+const maxPlans = 1 << 15
+
+type planKey struct {
+	orig, resp *rules.Membership
+	proto      flow.Proto
+	icmpType   uint8
+	port       uint16
+}
+
+// plan is what the rules say of two memberships and a service.
+type plan struct {
+	options []option      // flows that cover protocol and port, best first
+	silent  []*rules.Flow // flows that join the ends and state no port
+}
+
+// option is a flow that may cover a connection, with what judging needs of it.
+type option struct {
+	rules.Candidate
+	order     int // in its plan, best first
+	rank      int // order of --rules
+	fromRoles []string
+	sources   []rules.PortRange
+	anySource bool
+	opens     open // what can never be checked on it
+}
+
+func (a *Auditor) plan(c *flow.Conn, v *view) *plan {
+	key := planKey{v.orig, v.resp, c.Proto, 0, v.port}
+	if a.set.Site == nil {
+		key.orig, key.resp = nil, nil
+	}
+	if c.Proto.IsICMP() {
+		key.icmpType = c.ICMPType
+	}
+	if p := a.plans[key]; p != nil {
+		return p
+	}
+	if len(a.plans) >= maxPlans {
+		clear(a.plans)
+	}
+	p := a.newPlan(key)
+	a.plans[key] = p
+	return p
+}
+
+func (a *Auditor) newPlan(k planKey) *plan {
+	p := &plan{}
+	if a.set.Site == nil {
+		for _, f := range a.set.ByService(k.proto, k.port, k.icmpType) {
+			if m := a.set.Covers(f, nil, k.proto, k.port, k.icmpType); !f.Reference && m < rules.PortAny {
+				p.options = append(p.options, a.newOption(rules.Candidate{Flow: f, Port: m}, nil, k.proto, len(p.options)))
+			}
+		}
+		return p
+	}
+	for _, cand := range a.set.Candidates(k.orig, k.resp, k.proto, k.port, k.icmpType) {
+		switch {
+		case cand.Flow.Reference:
+		case cand.Port < rules.PortUnstated:
+			p.options = append(p.options, a.newOption(cand, k.orig.Host, k.proto, len(p.options)))
+		case cand.Port == rules.PortUnstated:
+			p.silent = append(p.silent, cand.Flow)
+		}
+	}
+	return p
+}
+
+func (a *Auditor) newOption(cand rules.Candidate, orig *rules.Host, proto flow.Proto, order int) option {
+	o := option{Candidate: cand, order: order, rank: a.rank[cand.Flow.Pack], anySource: true, fromRoles: cand.Flow.FromRoles()}
+	if proto.HasPorts() {
+		o.sources, o.anySource = a.set.SourcePorts(orig, cand.Flow)
+	}
+	if e := cand.Flow.Encryption; e != "" && e != "unstated" {
+		o.opens |= openEncryption
+	}
+	if cand.Port == rules.PortDynamic && cand.Flow.AnnouncedBy != "" {
+		o.opens |= openAnnouncement
+	}
+	return o
+}
+
+// reservedEnds counts the ends that hold their role only because everybody does.
+func (o *option) reservedEnds() int {
+	n := 0
+	for _, r := range []rules.HeldRole{o.From, o.To} {
+		if r.Role == "any" || r.Role == "internet" {
+			n++
+		}
+	}
+	return n
+}
+
+// compareChecks orders flows that cover the same connection: as the rules do within one orientation (exact port before range before dynamic before any,
+// named role before any and internet, narrow binding before wide, order of --rules, flow id); by the same criteria between the two, then the connection's own.
+func compareChecks(a, b *checked) int {
+	if a.view == b.view {
+		return cmp.Compare(a.order, b.order)
+	}
+	return compareOptions(a.option, b.option)
+}
+
+func compareOptions(a, b *option) int {
+	return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.reservedEnds(), b.reservedEnds()), cmp.Compare(a.From.By+a.To.By, b.From.By+b.To.By),
+		cmp.Compare(a.rank, b.rank), cmp.Compare(a.Flow.ID, b.Flow.ID))
+}
+
+// match says how surely the ends of a documented flow are known.
+func (a *Auditor) match(o *option) string {
+	if a.set.Site == nil {
+		return "port-only"
+	}
+	for _, r := range []rules.HeldRole{o.From, o.To} {
+		if r.By == rules.ByNetwork || r.Role == "internet" {
+			return "network"
+		}
+	}
+	return "identified"
+}
+
+func inRanges(port uint16, ranges []rules.PortRange) bool {
+	for _, r := range ranges {
+		if r.Contains(port) {
+			return true
+		}
+	}
+	return false
+}
+
+// checked is an option held against one connection.
+type checked struct {
+	*option
+	view    *view
+	broken  why
+	opens   open
+	unknown bool // the flow's condition is neither on nor off
+	pending bool // its announcement may still come
+}
+
+// check finds what the connection breaks of a flow that its roles, protocol and port fit.
+func (a *Auditor) check(c *flow.Conn, v *view, o *option) checked {
+	k := checked{option: o, view: v, opens: o.opens}
+	uncertain := c.KnownBy.Uncertain()
+	if uncertain && o.Flow.Originator != "either" {
+		k.opens |= openOriginator
+	}
+	switch {
+	case o.anySource:
+	case v.translated():
+		k.opens |= openSourcePort
+	case !inRanges(v.from.Port(), o.sources):
+		k.broken |= whySourcePort
+	case uncertain:
+		k.opens |= openSourcePort
+	}
+	if o.Flow.Condition != "" {
+		switch a.set.Condition(o.Flow, c.First) {
+		case rules.Off:
+			k.broken |= whyCondition
+		case rules.Unknown:
+			k.unknown = true
+		}
+	}
+	if a.hours && !a.set.AllowedAt(o.Flow, c.First) {
+		k.broken |= whyHours
+	}
+	if o.opens&openAnnouncement != 0 {
+		switch a.dynamic.state(a, c, v, o.Flow) {
+		case unannounced:
+			k.broken |= whyUnannounced
+		case pendingAnnouncement:
+			k.pending = true
+		}
+	}
+	return k
+}

@@ -1,0 +1,93 @@
+package classify
+
+import (
+	"cmp"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"pcapaudit/rules"
+)
+
+// nearest is one sentence naming the documented flow that is closest to an unexpected connection: the one between these roles with the
+// nearest port, else one that has this service between others, else "".
+func (a *Auditor) nearest(f *folded) string {
+	v := &f.view
+	if best := a.nearestJoining(f, v.orig, v.resp); best != nil {
+		return fmt.Sprintf("%s: %s documents %s between these roles", a.serviceOf(f), best.Ref(), Service(best))
+	}
+	for _, s := range a.services(f.key.proto, uint8(max(0, f.key.port)&0xff), v) {
+		if !s.Reference {
+			return fmt.Sprintf("%s: %s documents it from %s to %s", a.serviceOf(f), s.Ref(), roleList(s.From), roleList(s.To))
+		}
+	}
+	if best := a.nearestJoining(f, v.resp, v.orig); best != nil {
+		return fmt.Sprintf("%s: %s documents %s in the other direction", a.serviceOf(f), best.Ref(), Service(best))
+	}
+	return ""
+}
+
+func (a *Auditor) serviceOf(f *folded) string { return serviceName(f.key.proto, f.key.port) }
+
+// nearestJoining picks among the flows between two ends: same protocol first, nearest port, named roles, then order of --rules and id.
+func (a *Auditor) nearestJoining(f *folded, orig, resp *rules.Membership) *rules.Flow {
+	if a.set.Site == nil {
+		return nil
+	}
+	var best *option
+	bestScore := 0
+	for _, cand := range a.set.Joining(orig, resp) {
+		o := option{Candidate: cand, rank: a.rank[cand.Flow.Pack]}
+		if cand.Flow.Reference || o.reservedEnds() > 0 {
+			continue
+		}
+		score := a.distance(f, cand.Flow, resp.Host)
+		if best == nil || cmp.Or(cmp.Compare(score, bestScore), cmp.Compare(o.rank, best.rank), cmp.Compare(o.Flow.ID, best.Flow.ID)) < 0 {
+			best, bestScore = &o, score
+		}
+	}
+	if best == nil {
+		return nil
+	}
+	return best.Flow
+}
+
+// distance is how far the responder port is from a flow's ports; another protocol is further than any port.
+func (a *Auditor) distance(f *folded, fl *rules.Flow, resp *rules.Host) int {
+	d := 1 << 16
+	for _, r := range a.set.PortsOf(fl, resp) {
+		d = min(d, max(int(r.First)-f.key.port, f.key.port-int(r.Last), 0))
+	}
+	if !strings.HasPrefix(f.key.proto.String(), fl.Proto) {
+		d += 1 << 17
+	}
+	return d
+}
+
+// Service words the protocol and the responder ports of a documented flow: "tcp/9876", "udp/63000-64000", "tcp, port not stated".
+func Service(f *rules.Flow) string {
+	if f.Proto == "icmp" {
+		types := make([]string, len(f.ICMPTypes))
+		for i, t := range f.ICMPTypes {
+			types[i] = strconv.Itoa(int(t))
+		}
+		if len(types) == 0 {
+			return "icmp"
+		}
+		return "icmp type " + strings.Join(types, ",")
+	}
+	if len(f.Ports) == 0 {
+		return f.Proto
+	}
+	if f.Ports[0] == "unstated" {
+		if f.Proto == "unstated" {
+			return "protocol and port not stated"
+		}
+		return f.Proto + ", port not stated"
+	}
+	separator := ","
+	if f.PortsMode == "alternatives" {
+		separator = "|"
+	}
+	return f.Proto + "/" + strings.Join(f.Ports, separator)
+}

@@ -1,0 +1,178 @@
+package classify
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/rules"
+)
+
+// Limits of what is remembered about who was seen. Beyond them hosts count as never seen and pairs as not visible: absence then proves nothing.
+const (
+	maxSeenHosts = 1 << 18
+	maxSeenPairs = 1 << 18
+)
+
+// networkPair is two networks in order. The zero Prefix stands for everything outside the site.
+type networkPair struct{ a, b netip.Prefix }
+
+// sight knows which hosts were seen, and between which networks the capture showed traffic in both directions.
+type sight struct {
+	networks []netip.Prefix
+	hosts    map[party]uint64 // connections of parties that sent at least one packet
+	pairs    map[networkPair]bool
+	reached  map[netip.Prefix]bool // networks with two-way traffic to anywhere
+	hidden   map[[2]party]bool     // pairs that talk through ESP: their ports cannot be seen
+	unkept   uint64
+}
+
+func newSight(set *rules.Set) sight {
+	s := sight{hosts: map[party]uint64{}, pairs: map[networkPair]bool{}, reached: map[netip.Prefix]bool{}, hidden: map[[2]party]bool{}}
+	if set.Site != nil {
+		for _, p := range set.Networks() {
+			if p.Bits() >= widestNetwork(p.Addr()) {
+				s.networks = append(s.networks, p)
+			}
+		}
+	}
+	slices.SortFunc(s.networks, func(a, b netip.Prefix) int {
+		return cmp.Or(cmp.Compare(b.Bits(), a.Bits()), a.Addr().Compare(b.Addr()))
+	})
+	return s
+}
+
+// A capture point sees pairs of subnets. A site's network counts as one subnet unless it is wider than a /16 (IPv6: /48): such a prefix
+// is an address plan, and its hosts are then grouped by /24 (IPv6: /64), as are hosts outside the site's networks.
+func widestNetwork(addr netip.Addr) int {
+	if addr.Is4() {
+		return 16
+	}
+	return 48
+}
+
+func (s *sight) network(addr netip.Addr) netip.Prefix {
+	for _, p := range s.networks {
+		if p.Contains(addr) {
+			return p
+		}
+	}
+	bits := 64
+	if addr.Is4() {
+		bits = 24
+	}
+	p, _ := addr.WithZone("").Prefix(bits)
+	return p
+}
+
+func (s *sight) add(a *Auditor, c *flow.Conn, j *judged) {
+	if a.set.Site == nil || j.why&whyOutsidePeriod != 0 {
+		return
+	}
+	orig, resp, v := c.OrigPackets > 0, c.RespPackets > 0, &j.view
+	if v.flipped {
+		orig, resp = resp, orig
+	}
+	from, to := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
+	if orig {
+		s.saw(from)
+	}
+	if resp {
+		s.saw(to)
+	}
+	if c.Proto == flow.ESP && from.host != nil && to.host != nil && len(s.hidden) < maxSeenPairs {
+		s.hidden[[2]party{from, to}], s.hidden[[2]party{to, from}] = true, true
+	}
+	if orig && resp {
+		s.both(v)
+	}
+}
+
+func (s *sight) saw(p party) {
+	if p.host == nil {
+		return
+	}
+	if n, ok := s.hosts[p]; ok || len(s.hosts) < maxSeenHosts {
+		s.hosts[p] = n + 1
+	} else {
+		s.unkept++
+	}
+}
+
+func (s *sight) both(v *view) {
+	from, to := s.network(v.from.Addr()), s.network(v.to.Addr())
+	s.pair(from, to)
+	if !v.resp.Inside {
+		s.pair(from, netip.Prefix{})
+	}
+	if !v.orig.Inside {
+		s.pair(to, netip.Prefix{})
+	}
+	s.reached[from], s.reached[to] = true, true
+}
+
+func (s *sight) pair(a, b netip.Prefix) {
+	p := networkPair{a, b}.ordered()
+	if s.pairs[p] {
+		return
+	}
+	if len(s.pairs) < maxSeenPairs {
+		s.pairs[p] = true
+	} else {
+		s.unkept++
+	}
+}
+
+func (p networkPair) ordered() networkPair {
+	if cmp.Or(p.a.Addr().Compare(p.b.Addr()), cmp.Compare(p.a.Bits(), p.b.Bits())) > 0 {
+		return networkPair{p.b, p.a}
+	}
+	return p
+}
+
+// people are the parties that were seen of one host entry.
+func (s *sight) people() map[*rules.Host][]party {
+	found := map[*rules.Host][]party{}
+	for p := range s.hosts {
+		found[p.host] = append(found[p.host], p)
+	}
+	for _, list := range found {
+		slices.SortFunc(list, func(x, y party) int { return x.addr.Compare(y.addr) })
+	}
+	return found
+}
+
+// visible says whether the capture would show traffic from one of the addresses to one of the others: by the site's vantage points, else by
+// two-way traffic seen between their networks.
+func (a *Auditor) visible(from, to []netip.Addr) bool {
+	for _, f := range from {
+		for _, t := range to {
+			switch a.set.Sees(f, t) {
+			case rules.Seen:
+				return true
+			case rules.NotStated:
+				if a.sight.pairs[networkPair{a.sight.network(f), a.sight.network(t)}.ordered()] {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// visibleReserved is visible for flows whose responder is internet, any or a group.
+func (a *Auditor) visibleReserved(from []netip.Addr, role string) bool {
+	for _, f := range from {
+		n := a.sight.network(f)
+		switch {
+		case role == "internet" && a.sight.pairs[networkPair{n, netip.Prefix{}}.ordered()]:
+			return true
+		case role == "any" && a.sight.reached[n]:
+			return true
+		case role == "broadcast" || role == "multicast":
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,241 @@
+package classify
+
+import (
+	"cmp"
+	"slices"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/rules"
+)
+
+// Limits of sums: hosts counted for one flow, and hosts with a profile of source ports.
+const (
+	maxFlowHosts = 1 << 16 // in each direction; OrigHosts and RespHosts stop there
+	maxProfiles  = 1 << 16
+)
+
+// tally counts connections.
+type tally struct{ connections, packets, bytes uint64 }
+
+func (t *tally) add(c *flow.Conn) {
+	t.connections++
+	t.packets += c.OrigPackets + c.RespPackets
+	t.bytes += c.OrigBytes + c.RespBytes
+}
+
+type flowSum struct {
+	tally
+	origs, resps map[party]struct{}
+}
+
+// profile is the source ports of one host.
+type profile struct {
+	ports       portSpan
+	connections uint64
+	outside     uint64
+	documented  []rules.PortRange
+}
+
+// sums are the numbers of the audit.
+type sums struct {
+	observed   uint64 // connections
+	verdicts   [numVerdicts]tally
+	whys       [numWhys]tally // of out-of-scope connections
+	opens      [numOpens]tally
+	flows      map[*rules.Flow]*flowSum
+	profiles   map[party]*profile
+	exceptions map[*rules.Exception]*exceptionSum
+	timeline   timeline
+	tcpBoth    uint64
+	tcpOne     uint64
+	unkept     uint64 // hosts that had no room
+	deciding   uint64 // unexpected connections that count for the result
+}
+
+type exceptionSum struct{ used, expired uint64 }
+
+func newSums(set *rules.Set) sums {
+	return sums{flows: map[*rules.Flow]*flowSum{}, profiles: map[party]*profile{}, exceptions: map[*rules.Exception]*exceptionSum{}}
+}
+
+// observe counts what does not depend on the verdict.
+func (s *sums) observe(c *flow.Conn) {
+	s.observed++
+	if c.Proto != flow.TCP {
+		return
+	}
+	if c.Visibility == flow.BothSides {
+		s.tcpBoth++
+	} else if c.Outcome != flow.Unanswered {
+		s.tcpOne++ // an unanswered SYN has one side anyway
+	}
+}
+
+func (s *sums) judged(a *Auditor, c *flow.Conn, j *judged) {
+	s.verdicts[j.verdict].add(c)
+	s.timeline.add(c.First, j.verdict)
+	if j.verdict == outOfScope {
+		addBits(s.whys[:], uint16(j.why), c)
+		return
+	}
+	if j.verdict == documented && j.opens != 0 {
+		addBits(s.opens[:], uint16(j.opens), c)
+	}
+	if j.verdict == unexpected && decides(unexpected, attempt(c.Outcome)) {
+		s.deciding++
+	}
+	if j.exception != nil {
+		s.exception(j)
+	}
+	if j.option != nil && (j.verdict == documented || j.verdict == deviation) {
+		s.flow(a, c, j)
+		s.profile(a, c, j)
+	}
+}
+
+func addBits(to []tally, bits uint16, c *flow.Conn) {
+	for i := range to {
+		if bits&(1<<i) != 0 {
+			to[i].add(c)
+		}
+	}
+}
+
+func (s *sums) exception(j *judged) {
+	e := s.exceptions[j.exception]
+	if e == nil {
+		e = &exceptionSum{}
+		s.exceptions[j.exception] = e
+	}
+	switch j.validity {
+	case rules.Active:
+		e.used++
+	case rules.Expired:
+		e.expired++
+	}
+}
+
+func (s *sums) flow(a *Auditor, c *flow.Conn, j *judged) {
+	f := s.flows[j.flow]
+	if f == nil {
+		f = &flowSum{origs: map[party]struct{}{}, resps: map[party]struct{}{}}
+		s.flows[j.flow] = f
+	}
+	f.add(c)
+	s.host(f.origs, a.partyOf(j.view.orig, j.view.from.Addr()))
+	s.host(f.resps, a.partyOf(j.view.resp, j.view.to.Addr()))
+}
+
+func (s *sums) host(set map[party]struct{}, p party) {
+	if _, ok := set[p]; ok {
+		return
+	}
+	if len(set) >= maxFlowHosts {
+		s.unkept++
+		return
+	}
+	set[p] = struct{}{}
+}
+
+// profile notes the source port where it is the originator's own choice and the originator is certain.
+func (s *sums) profile(a *Auditor, c *flow.Conn, j *judged) {
+	o := j.option
+	if o.anySource || o.Flow.SourcePorts != "" && o.Flow.SourcePorts != "ephemeral" || c.KnownBy.Uncertain() || j.view.translated() || c.Proto != flow.TCP && c.Proto != flow.UDP {
+		return
+	}
+	who := a.partyOf(j.view.orig, j.view.from.Addr())
+	p := s.profiles[who]
+	if p == nil {
+		if len(s.profiles) >= maxProfiles {
+			s.unkept++
+			return
+		}
+		p = &profile{}
+		s.profiles[who] = p
+	}
+	for _, r := range o.sources {
+		if !hasRange(p.documented, r) {
+			p.documented = append(p.documented, r)
+		}
+	}
+	p.ports.add(j.view.from.Port())
+	p.connections++
+	if j.why&whySourcePort != 0 {
+		p.outside++
+	}
+}
+
+func (s *sums) totals() []Total {
+	list := make([]Total, numVerdicts)
+	for v, t := range s.verdicts {
+		list[v] = Total{verdict(v).String(), t.connections, t.packets, t.bytes}
+	}
+	return list
+}
+
+func reasonTotals(tallies []tally, names []string) []ReasonTotal {
+	list := []ReasonTotal{}
+	for i, t := range tallies {
+		if t.connections > 0 {
+			list = append(list, ReasonTotal{names[i], t.connections, t.bytes})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b ReasonTotal) int { return cmp.Compare(b.Connections, a.Connections) })
+	return list
+}
+
+// flowTotals lists the flows with traffic in the order of packs and of their documents, baseline flows or the others.
+func (s *sums) flowTotals(packs []*rules.Pack, baseline bool) []FlowTotal {
+	list := []FlowTotal{}
+	for _, p := range packs {
+		if (p.Kind == rules.Baseline) != baseline {
+			continue
+		}
+		for _, f := range p.Flows {
+			if t := s.flows[f]; t != nil {
+				list = append(list, FlowTotal{f.Ref(), f.Title, Service(f), t.connections, t.bytes, len(t.origs), len(t.resps)})
+			}
+		}
+	}
+	return list
+}
+
+func (s *sums) portProfiles() []PortProfile {
+	list := []PortProfile{}
+	for who, p := range s.profiles {
+		slices.SortFunc(p.documented, func(a, b rules.PortRange) int {
+			return cmp.Or(cmp.Compare(a.First, b.First), cmp.Compare(a.Last, b.Last))
+		})
+		e := PortProfile{Host: who.name(), Documented: rangeNames(p.documented), Lowest: p.ports.low, Highest: p.ports.high, Connections: p.connections, Outside: p.outside}
+		if who.host != nil {
+			e.OS = who.host.OS
+		}
+		list = append(list, e)
+	}
+	slices.SortFunc(list, func(a, b PortProfile) int {
+		return cmp.Or(cmp.Compare(b.Outside, a.Outside), cmp.Compare(a.Host, b.Host), cmp.Compare(a.OS, b.OS))
+	})
+	return list
+}
+
+// exceptionUses says of every exception of the site what it did. One that fitted only connections after its end is expired.
+func (s *sums) exceptionUses(site *rules.Site) []ExceptionUse {
+	list := []ExceptionUse{}
+	if site == nil {
+		return list
+	}
+	for _, e := range site.Exceptions {
+		use := ExceptionUse{ID: e.ID, Ticket: e.Ticket, Owner: e.Owner, Approver: e.Approver, Reason: e.Reason, Until: e.Until, State: "unused"}
+		if sum := s.exceptions[e]; sum != nil {
+			use.Connections, use.Expired = sum.used, sum.expired
+			switch {
+			case sum.used > 0:
+				use.State = "used"
+			case sum.expired > 0:
+				use.State = "expired"
+			}
+		}
+		list = append(list, use)
+	}
+	return list
+}

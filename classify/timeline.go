@@ -1,0 +1,72 @@
+package classify
+
+import "slices"
+
+// MaxBuckets bounds the timeline.
+const MaxBuckets = 96
+
+// timeline counts connections by the second in which they began, in buckets of a power of two seconds that widen as the time covered grows.
+type timeline struct {
+	shift   uint // buckets are 1<<shift seconds
+	first   int64
+	buckets []TimelineBucket
+}
+
+func (t *timeline) add(ns int64, v verdict) {
+	second := ns / 1e9
+	if ns%1e9 < 0 {
+		second--
+	}
+	i := second >> t.shift
+	for len(t.buckets) > 0 && max(i, t.last())-min(i, t.first) >= MaxBuckets {
+		t.widen()
+		i = second >> t.shift
+	}
+	switch {
+	case len(t.buckets) == 0:
+		t.first, t.buckets = i, make([]TimelineBucket, 1, MaxBuckets)
+	case i < t.first:
+		t.buckets = slices.Insert(t.buckets, 0, make([]TimelineBucket, t.first-i)...)
+		t.first = i
+	case i > t.last():
+		t.buckets = append(t.buckets, make([]TimelineBucket, i-t.last())...)
+	}
+	b := &t.buckets[i-t.first]
+	switch v {
+	case documented:
+		b.Documented++
+	case unexpected:
+		b.Unexpected++
+	case deviation:
+		b.Deviation++
+	default:
+		b.Other++
+	}
+}
+
+func (t *timeline) last() int64 { return t.first + int64(len(t.buckets)) - 1 }
+
+// widen doubles the buckets.
+func (t *timeline) widen() {
+	old, first := t.buckets, t.first
+	t.shift++
+	t.first >>= 1
+	last := (first + int64(len(old)) - 1) >> 1
+	t.buckets = make([]TimelineBucket, last-t.first+1, MaxBuckets)
+	for i, o := range old {
+		b := &t.buckets[(first+int64(i))>>1-t.first]
+		b.Documented += o.Documented
+		b.Unexpected += o.Unexpected
+		b.Deviation += o.Deviation
+		b.Other += o.Other
+	}
+}
+
+func (t *timeline) export() Timeline {
+	e := Timeline{Seconds: float64(int64(1) << t.shift), Buckets: slices.Clone(t.buckets)}
+	if len(t.buckets) == 0 {
+		return Timeline{Buckets: []TimelineBucket{}}
+	}
+	e.From = stampSeconds(t.first << t.shift)
+	return e
+}

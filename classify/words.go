@@ -1,0 +1,105 @@
+package classify
+
+// verdict of a connection: exactly one.
+type verdict uint8
+
+const (
+	documented verdict = iota
+	deviation
+	unexpected
+	indeterminate
+	excepted
+	outOfScope
+	numVerdicts
+)
+
+// Verdicts are the words of Judgement.Verdict, in the order of Audit.Totals.
+var Verdicts = [numVerdicts]string{"documented", "deviation", "unexpected", "indeterminate", "excepted", "out-of-scope"}
+
+func (v verdict) String() string { return Verdicts[v] }
+
+// why is a set of reasons for a verdict.
+type why uint16
+
+// The first six are what a documented flow may have broken, in the order in which reports list them.
+const (
+	whyOriginator why = 1 << iota
+	whySourcePort
+	whyEncryption
+	whyCondition
+	whyHours
+	whyUnannounced
+
+	whyDocumentSilent
+	whyUnknownHost
+	whyUndocumentedService
+	whyWrongRoles
+
+	// out of scope
+	whyOutside
+	whyLinkControl
+	whyBackground
+	whyOutsidePeriod
+	whyPlatformService
+
+	numWhys = iota
+)
+
+var whyNames = [numWhys]string{"originator", "source-port", "encryption", "condition", "hours", "unannounced",
+	"document-silent", "unknown-host", "undocumented-service", "wrong-roles",
+	"outside-site", "link-control", "background", "outside-period", "platform-service"}
+
+func (w why) names() []string { return bitNames(uint16(w), whyNames[:]) }
+
+// open is a set of what could not be checked on a documented connection.
+type open uint8
+
+const (
+	openOriginator open = 1 << iota
+	openSourcePort
+	openEncryption
+	openAnnouncement
+
+	numOpens = iota
+)
+
+var openNames = [numOpens]string{"originator", "source-port", "encryption", "announcement"}
+
+func (o open) names() []string { return bitNames(uint16(o), openNames[:]) }
+
+func bitNames(bits uint16, names []string) []string {
+	list := []string{}
+	for i, name := range names {
+		if bits&(1<<i) != 0 {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// status of an expectation.
+type status uint8
+
+const (
+	observed status = iota
+	missing
+	attempted
+	notObserved
+	notTriggered
+	notTestable
+	numStatuses
+)
+
+// Statuses are the words of HostStatus.Status, in the order of Expectation.Statuses.
+var Statuses = [numStatuses]string{"observed", "missing", "attempted", "not-observed", "not-triggered", "not-testable"}
+
+func (s status) String() string { return Statuses[s] }
+
+// Kinds of findings.
+const (
+	kindConnection  = "connection"
+	kindExpectation = "expectation"
+	kindCoupled     = "coupled-ports"
+	kindSilentHost  = "silent-host"
+	kindQuestion    = "question"
+)

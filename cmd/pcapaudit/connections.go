@@ -1,0 +1,70 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"pcapaudit/capture"
+	"pcapaudit/capture/flow"
+	"pcapaudit/reports"
+)
+
+func connectionsCommand(u *ui) *cobra.Command {
+	var format string
+	var all bool
+	var maxConns int
+	c := &cobra.Command{
+		Use:   "connections CAPTURE...",
+		Short: "List the connections of captures, without judgement",
+		Long: `connections reads captures and writes one line a connection: who opened it and how that is known, what was
+seen of it, when, and how much. Nothing is judged. The packet ledger goes to standard error.`,
+		Example: `  pcapaudit connections backup-window.pcapng
+  pcapaudit connections --format json rotated/*.pcap.gz | jq 'select(.outcome=="refused")'
+  zcat huge.pcap.gz | pcapaudit connections --format csv - > connections.csv`,
+		Args: atLeast(1, "name a capture file, a directory of rotated files, or - for standard input"),
+		RunE: func(c *cobra.Command, args []string) error {
+			look, err := u.look(all)
+			if err != nil {
+				return err
+			}
+			list, err := reports.NewConnections(u.out, format, look, false)
+			if err != nil {
+				return exitError{exitUsage, err}
+			}
+			result, err := u.read(c.Context(), capture.Config{Inputs: args, Stdin: u.in, MaxConnections: maxConns,
+				Emit: func(c *flow.Conn) { list.Write(c, nil) }})
+			if err != nil {
+				return err
+			}
+			if err := list.Close(); err != nil {
+				return outputFailed(err)
+			}
+			u.summary(result)
+			return nothingRead(result)
+		},
+	}
+	fl := c.Flags()
+	fl.StringVar(&format, "format", "table", "format: "+strings.Join(reports.ConnectionFormats, ", "))
+	fl.BoolVar(&all, "all", false, "show every connection in the table")
+	fl.IntVar(&maxConns, "max-connections", flow.DefaultMaxConnections, "most connections tracked at a time (64 to 96 bytes each)")
+	return c
+}
+
+// summary says on stderr what became of the packets, one line a fact.
+func (u *ui) summary(r *capture.Result) {
+	facts := captureFacts(r)
+	var parts []string
+	for _, c := range facts.Packets.Classes {
+		if c.Packets > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.Packets, c.Name))
+		}
+	}
+	fmt.Fprintf(u.err, "%d packets read = %s\n", facts.Packets.Read, strings.Join(parts, " + "))
+	for _, in := range facts.Inputs {
+		if in.State != "clean" {
+			u.warn("%s: %s: %s", in.Name, in.State, in.Detail)
+		}
+	}
+}

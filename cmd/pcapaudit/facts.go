@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"pcapaudit/capture"
+	"pcapaudit/capture/flow"
+	"pcapaudit/classify"
+)
+
+// read runs the packet loop with progress and signals, and gives its errors their exit codes.
+func (u *ui) read(parent context.Context, c capture.Config) (*capture.Result, error) {
+	if parent == nil {
+		parent = context.Background()
+	}
+	ctx, stop := u.interruptible(parent)
+	defer stop()
+	update, finish := u.progress()
+	c.Progress = update
+	result, err := capture.Run(ctx, c)
+	finish()
+	var input *capture.InputError
+	switch {
+	case err == nil:
+		for _, name := range result.Skipped {
+			u.warn("%s is no capture and was passed over", name)
+		}
+		return result, nil
+	case errors.As(err, &input):
+		return nil, exitError{exitInput, hint(err, "give a pcap or pcapng file, plain or compressed with gzip, zstd, lz4 or xz")}
+	case result == nil:
+		return nil, exitError{exitUsage, err}
+	case result.Balanced() != nil:
+		return nil, exitError{exitLedger, err}
+	}
+	return nil, exitError{exitCapture, err}
+}
+
+// nothingRead is the error of an audit without a single packet from a damaged input; an empty but whole capture is no error.
+func nothingRead(r *capture.Result) error {
+	if r.Ledger.Read.Packets > 0 {
+		return nil
+	}
+	for _, in := range r.Inputs {
+		if in.State != capture.InputClean {
+			return exitError{exitInput, fmt.Errorf("reading %s: no packet could be read: %s: %s", in.Name, in.State, in.Detail)}
+		}
+	}
+	return nil
+}
+
+// captureFacts is what classify needs to know of the capture as a whole.
+func captureFacts(r *capture.Result) classify.Capture {
+	k := &r.Connections
+	c := classify.Capture{
+		Created: k.Created, Open: k.Open, Emitted: k.Emitted,
+		First: r.First, Last: r.Last,
+		Truncated: r.Ledger.Cut + r.Ledger.Class(capture.Truncated).Packets,
+		Evicted:   k.Ends[flow.EndEvicted], Interrupted: r.Interrupted,
+	}
+	for e, n := range k.Ends {
+		c.Ends = append(c.Ends, classify.Count{Name: flow.End(e).String(), Packets: n})
+	}
+	for _, g := range r.Gaps {
+		c.Gaps = append(c.Gaps, classify.Span{From: g.From, Until: g.To})
+	}
+	for i := range r.Inputs {
+		in := &r.Inputs[i]
+		c.Inputs = append(c.Inputs, inputFacts(in))
+		c.TimeBackward += in.TimeBackwards
+		c.Dropped += lost(in)
+		c.Packets.Bytes += uint64(in.Read)
+		c.Packets.Unread += uint64(in.Unread)
+	}
+	c.Packets.Read = r.Ledger.Read.Packets
+	for class := range capture.Class(capture.NumClasses) {
+		n := r.Ledger.Class(class).Packets
+		c.Packets.Classes = append(c.Packets.Classes, classify.Count{Name: class.String(), Packets: n})
+		if class != capture.Decoded && class != capture.Filtered && class != capture.NonIP {
+			c.Undecoded += n
+		}
+	}
+	c.Packets.Detail = ledgerDetail(&r.Ledger)
+	return c
+}
+
+func ledgerDetail(l *capture.Ledger) []classify.Count {
+	var detail []classify.Count
+	for reason := range capture.Reason(capture.NumReasons) {
+		if t := l.Reasons[reason]; t.Packets > 0 && reason.Class() != capture.Decoded {
+			detail = append(detail, classify.Count{Name: reason.Class().String() + ": " + reason.String(), Packets: t.Packets})
+		}
+	}
+	for _, kinds := range []struct {
+		class capture.Class
+		*capture.Kinds
+	}{{capture.NonIP, &l.NonIP}, {capture.UnsupportedLink, &l.Unsupported}} {
+		for _, k := range kinds.Sorted() {
+			detail = append(detail, classify.Count{Name: kinds.class.String() + ": " + k.Kind.String(), Packets: k.Packets})
+		}
+		if kinds.Other > 0 {
+			detail = append(detail, classify.Count{Name: kinds.class.String() + ": other kinds", Packets: kinds.Other})
+		}
+	}
+	return detail
+}
+
+func inputFacts(in *capture.Input) classify.Input {
+	out := classify.Input{Name: in.Name, Format: in.Format, Compression: in.Compression, Size: in.Size, Read: in.Read, Unread: in.Unread, SHA256: in.SHA256,
+		Packets: in.Packets, State: in.State.String(), Detail: in.Detail, Application: in.Application, Warnings: in.Warnings}
+	if in.Packets > in.BadTimes {
+		out.First, out.Last = flow.Stamp(in.First), flow.Stamp(in.Last)
+	}
+	for _, i := range in.Interfaces {
+		out.Interfaces = append(out.Interfaces, classify.Interface{Name: i.Name, LinkType: i.LinkType, SnapLen: i.Snaplen, Filter: i.Filter, Packets: i.Packets, Dropped: interfaceLost(&i)})
+	}
+	return out
+}
+
+// lost are the packets that an input says were lost before they reached it: interface statistics where there are any, else the notes of packet blocks.
+func lost(in *capture.Input) uint64 {
+	var n uint64
+	for i := range in.Interfaces {
+		n += interfaceLost(&in.Interfaces[i])
+	}
+	return max(n, in.DroppedNoted)
+}
+
+func interfaceLost(i *capture.Interface) uint64 {
+	var n uint64
+	for _, p := range []*uint64{i.Dropped, i.DroppedByOS} {
+		if p != nil {
+			n += *p
+		}
+	}
+	return n
+}

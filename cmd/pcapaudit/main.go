@@ -1,0 +1,53 @@
+// Command pcapaudit audits packet captures against the flows that product documentation describes.
+package main
+
+import (
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	_ "time/tzdata" // time zones of allowed hours, on hosts that have none
+)
+
+const version = "0.1.0"
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run executes one command line and gives its exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ui := &ui{in: stdin, out: stdout, err: stderr}
+	root := rootCommand(ui)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return ui.finish(root.Execute())
+}
+
+func rootCommand(ui *ui) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "pcapaudit",
+		Short: "Audit packet captures against documented network flows",
+		Long: `pcapaudit reads packets, tracks connections, matches each against the flows that a product's
+documentation describes, and reports what was unexpected, what was missing, what deviated from
+the document, and what could not be judged.
+
+Three ways to start:
+  pcapaudit rules list                                      the documents it knows
+  pcapaudit connections CAPTURE                             what a capture holds, without judgement
+  pcapaudit audit --rules PACK --site SITE.yaml CAPTURE     the audit`,
+		Version:       version,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return exitError{exitUsage, hint(err, "see %s --help", c.CommandPath())}
+	})
+	root.PersistentFlags().StringVar(&ui.colorMode, "color", "auto", "colour on the terminal: auto, always, never (NO_COLOR is honoured)")
+	root.AddCommand(auditCommand(ui), connectionsCommand(ui), rulesCommand(ui), siteCommand(ui))
+	return root
+}

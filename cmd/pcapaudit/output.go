@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// outputFile is a report on its way: a temporary file beside the target that takes the target's name only when it is whole.
+// Opening it before the audit makes an unwritable path fail at once.
+type outputFile struct {
+	*os.File
+	path string
+}
+
+// createOutput opens a report file. A target that exists must be a regular file of ours to replace: links, pipes and devices are refused.
+func createOutput(path string) (*outputFile, error) {
+	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
+		return nil, outputError(path, errors.New("exists and is not a regular file"), "name a new file in a directory")
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, outputError(path, bare(err), "check the directory and its permissions")
+	}
+	dir, base := filepath.Split(path)
+	for i := 0; ; i++ {
+		name := filepath.Join(dir, fmt.Sprintf(".%s.%d-%d.tmp", base, os.Getpid(), i))
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o640)
+		if errors.Is(err, fs.ErrExist) && i < 100 {
+			continue
+		}
+		if err != nil {
+			return nil, outputError(path, bare(err), "check that the directory exists and can be written")
+		}
+		return &outputFile{f, path}, nil
+	}
+}
+
+// commit makes the file durable under its name.
+func (o *outputFile) commit() error {
+	err := o.Sync()
+	if cerr := o.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(o.Name(), o.path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(o.path))
+	}
+	if err != nil {
+		os.Remove(o.Name())
+		return outputError(o.path, bare(err), "the old file, if any, is untouched; free space or name another place")
+	}
+	return nil
+}
+
+// discard removes the temporary file; after commit it does nothing.
+func (o *outputFile) discard() {
+	if o.Close() == nil {
+		os.Remove(o.Name())
+	}
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// bare drops the path from an error that will be wrapped with the path the user gave.
+func bare(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	var le *os.LinkError
+	if errors.As(err, &le) {
+		return le.Err
+	}
+	return err
+}
+
+func outputError(path string, err error, advice string) error {
+	return exitError{exitOutput, hint(fmt.Errorf("write %s: %w", path, err), "%s", advice)}
+}
+
+// checkedWriter remembers the first write error of a stream.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
+}

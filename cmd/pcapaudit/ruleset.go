@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"pcapaudit/rules"
+)
+
+// problemsPrinted is returned after the problems of rule files went to stderr one by one.
+type problemsPrinted struct{ n int }
+
+func (p problemsPrinted) Error() string { return fmt.Sprintf("%d errors in rule files", p.n) }
+
+// report prints problems; any error among them ends the run.
+func (u *ui) report(problems []rules.Problem) error {
+	bad := 0
+	for _, p := range problems {
+		fmt.Fprintln(u.err, p)
+		if p.Severity == rules.Error {
+			bad++
+		}
+	}
+	if bad > 0 {
+		return exitError{exitUsage, problemsPrinted{bad}}
+	}
+	return nil
+}
+
+// loadPacks loads packs by name or path and prints all their problems.
+func (u *ui) loadPacks(names []string) ([]*rules.Pack, error) {
+	var packs []*rules.Pack
+	var problems []rules.Problem
+	for _, name := range names {
+		p, found := rules.LoadPack(name)
+		problems = append(problems, found...)
+		packs = append(packs, p)
+	}
+	return packs, u.report(problems)
+}
+
+// ruleSet loads and compiles packs and site; warnings go to stderr and into the report.
+func (u *ui) ruleSet(f auditFlags) (*rules.Set, []string, error) {
+	var site *rules.Site
+	var warnings []string
+	if f.site != "" {
+		s, problems := rules.LoadSite(f.site)
+		if err := u.report(problems); err != nil {
+			return nil, nil, err
+		}
+		site, warnings = s, warningTexts(problems)
+	}
+	packs, err := u.loadPacks(packNames(f, site))
+	if err != nil {
+		return nil, nil, err
+	}
+	set, problems := rules.Compile(packs, site)
+	return set, append(warnings, warningTexts(problems)...), u.report(problems)
+}
+
+// packNames are the packs of an audit: those named, else those that the site binds, else all; with a site also the baseline packs.
+func packNames(f auditFlags, site *rules.Site) []string {
+	names := slices.Clone(f.rules)
+	for _, b := range rules.Builtin() {
+		bound := site != nil && binds(site, b.Name)
+		unnamed := len(f.rules) == 0 && (site == nil || bound)
+		baseline := site != nil && b.Kind == rules.Baseline && !f.noBaseline
+		if (unnamed || baseline) && !slices.Contains(names, b.Name) {
+			names = append(names, b.Name)
+		}
+	}
+	return names
+}
+
+func binds(site *rules.Site, pack string) bool {
+	return slices.ContainsFunc(site.Hosts, func(h *rules.Host) bool {
+		return slices.ContainsFunc(h.Roles, func(role string) bool { return strings.HasPrefix(role, pack+"/") })
+	})
+}
+
+func warningTexts(problems []rules.Problem) []string {
+	var texts []string
+	for _, p := range problems {
+		if p.Severity == rules.Warning {
+			texts = append(texts, p.String())
+		}
+	}
+	return texts
+}
+
+func builtinNames() []string {
+	var names []string
+	for _, b := range rules.Builtin() {
+		names = append(names, b.Name)
+	}
+	return names
+}

@@ -1,0 +1,63 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxText is the longest hostile string, in runes, that a report shows: names of files, interfaces and hosts fit, a flood does not.
+const maxText = 256
+
+// cleanText makes text from the wire or from a capture file safe for a terminal and for one line of plain text: control
+// characters, invalid UTF-8, bidirectional overrides, zero-width characters and line separators become visible escapes, and what is
+// too long is cut with a mark.
+func cleanText(s string) string {
+	if isPlain(s) {
+		return s
+	}
+	var b strings.Builder
+	n := 0
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if n++; n > maxText {
+			b.WriteString("…")
+			break
+		}
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case r < 0x20 || r == 0x7f:
+			fmt.Fprintf(&b, `\x%02x`, r)
+		case r == ' ' || unicode.IsPrint(r):
+			b.WriteRune(r)
+		default:
+			fmt.Fprintf(&b, `\u{%x}`, r)
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// isPlain is the common case: short printable ASCII needs no work.
+func isPlain(s string) bool {
+	if len(s) > maxText {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] < 0x20 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// cleanCSV is cleanText for a spreadsheet: a field that would start a formula gets a leading apostrophe (CWE-1236).
+func cleanCSV(s string) string {
+	s = cleanText(s)
+	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}

@@ -1,0 +1,156 @@
+package reports
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/classify"
+)
+
+// appendConn appends one line of the connections contract. Numbers, addresses and our own words need no escaping; everything else goes through encoding/json.
+func appendConn(b []byte, f *flow.Conn, j *classify.Judgement) []byte {
+	b = append(b, `{"id":"`...)
+	b = strconv.AppendUint(b, uint64(f.ID.File), 10)
+	b = append(b, ':')
+	b = strconv.AppendUint(b, f.ID.Packet, 10)
+	b = appendWord(b, `","proto":"`, f.Proto.String())
+	b = append(b, `","orig":{"ip":"`...)
+	b = f.Orig.Addr().AppendTo(b)
+	if f.Proto.HasPorts() {
+		b = appendUint(b, `","port":`, uint64(f.Orig.Port()))
+		b = append(b, `},"resp":{"ip":"`...)
+		b = f.Resp.Addr().AppendTo(b)
+		b = appendUint(b, `","port":`, uint64(f.Resp.Port()))
+		b = append(b, '}')
+	} else {
+		b = append(b, `"},"resp":{"ip":"`...)
+		b = f.Resp.Addr().AppendTo(b)
+		b = append(b, `"}`...)
+	}
+	if f.Proto.IsICMP() {
+		b = appendUint(b, `,"icmp_type":`, uint64(f.ICMPType))
+		b = appendUint(b, `,"icmp_code":`, uint64(f.ICMPCode))
+	}
+	b = appendWord(b, `,"originator_known_by":"`, f.KnownBy.String())
+	b = appendWord(b, `","outcome":"`, f.Outcome.String())
+	b = appendWord(b, `","visibility":"`, f.Visibility.String())
+	b = append(b, `","first":"`...)
+	b = flow.Time(f.First).AppendFormat(b, flow.TimeLayout)
+	b = append(b, `","last":"`...)
+	b = flow.Time(f.Last).AppendFormat(b, flow.TimeLayout)
+	b = appendUint(b, `","orig_packets":`, f.OrigPackets)
+	b = appendUint(b, `,"resp_packets":`, f.RespPackets)
+	b = appendUint(b, `,"orig_bytes":`, f.OrigBytes)
+	b = appendUint(b, `,"resp_bytes":`, f.RespBytes)
+	b = append(b, `,"vlan":[`...)
+	for i, v := range f.VLANs {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendUint(b, uint64(v), 10)
+	}
+	b = append(b, `],"tunnel":`...)
+	b = appendString(b, f.Tunnel)
+	b = append(b, `,"protocol_seen":`...)
+	b = appendString(b, factValue(f, flow.FactProtocol))
+	b = append(b, `,"names":[`...)
+	n := 0
+	for _, fact := range f.Facts {
+		if fact.Kind == flow.FactName {
+			if n++; n > 1 {
+				b = append(b, ',')
+			}
+			b = appendString(b, fact.Value)
+		}
+	}
+	b = append(b, ']')
+	if j != nil {
+		b = appendJudgement(b, j)
+	}
+	return append(b, '}')
+}
+
+func appendJudgement(b []byte, j *classify.Judgement) []byte {
+	b = append(b, `,"verdict":`...)
+	b = appendString(b, j.Verdict)
+	b = append(b, `,"why":`...)
+	b = appendStrings(b, j.Why)
+	b = append(b, `,"flow":`...)
+	b = appendString(b, j.Flow)
+	b = append(b, `,"shared_with":`...)
+	b = appendStrings(b, j.SharedWith)
+	b = append(b, `,"match":`...)
+	b = appendString(b, j.Match)
+	b = append(b, `,"unverified":`...)
+	return appendStrings(b, j.Unverified)
+}
+
+func factValue(f *flow.Conn, kind flow.FactKind) string {
+	for _, fact := range f.Facts {
+		if fact.Kind == kind {
+			return fact.Value
+		}
+	}
+	return ""
+}
+
+func appendUint(b []byte, key string, n uint64) []byte {
+	return strconv.AppendUint(append(b, key...), n, 10)
+}
+
+func appendWord(b []byte, key, word string) []byte { return append(append(b, key...), word...) }
+
+func appendStrings(b []byte, list []string) []byte {
+	b = append(b, '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, s)
+	}
+	return append(b, ']')
+}
+
+// appendString appends s as a JSON string; plain ASCII, nearly all there is, is copied.
+func appendString(b []byte, s string) []byte {
+	if isPlain(s) && !strings.ContainsAny(s, `"\<>&`) {
+		return append(append(append(b, '"'), s...), '"')
+	}
+	text, err := json.Marshal(s)
+	if err != nil { // a string always marshals
+		panic(err)
+	}
+	return append(b, text...)
+}
+
+func csvRow(f *flow.Conn, j *classify.Judgement) []string {
+	row := []string{f.ID.String(), f.Proto.String(), f.Orig.Addr().String(), portText(f, f.Orig.Port()), f.Resp.Addr().String(), portText(f, f.Resp.Port()), "", "",
+		f.KnownBy.String(), f.Outcome.String(), f.Visibility.String(), flow.Stamp(f.First), flow.Stamp(f.Last),
+		decimal(f.OrigPackets), decimal(f.RespPackets), decimal(f.OrigBytes), decimal(f.RespBytes), vlanText(f.VLANs), cleanCSV(f.Tunnel)}
+	if f.Proto.IsICMP() {
+		row[6], row[7] = strconv.Itoa(int(f.ICMPType)), strconv.Itoa(int(f.ICMPCode))
+	}
+	if j != nil {
+		row = append(row, j.Verdict, strings.Join(j.Why, " "), cleanCSV(j.Flow), j.Match, strings.Join(j.Unverified, " "))
+	}
+	return row
+}
+
+func portText(f *flow.Conn, p uint16) string {
+	if !f.Proto.HasPorts() {
+		return ""
+	}
+	return strconv.Itoa(int(p))
+}
+
+func vlanText(tags []uint16) string {
+	var parts []string
+	for _, t := range tags {
+		parts = append(parts, strconv.Itoa(int(t)))
+	}
+	return strings.Join(parts, ".")
+}
+
+func decimal(n uint64) string { return strconv.FormatUint(n, 10) }

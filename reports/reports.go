@@ -1,0 +1,71 @@
+// Package reports renders the Audit model and connection lists. Each format is one pure writer: it reads its argument and nothing else, changes
+// nothing, and the same argument gives the same bytes.
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"pcapaudit/classify"
+)
+
+// Look is what a terminal can show; files are written with the zero value.
+type Look struct {
+	Width int  // columns; 0 means 100
+	Color bool // severities and the result in colour; the words are there without it
+	All   bool // every finding and every host, nothing folded
+}
+
+// Format is a way to write an audit.
+type Format struct {
+	Name      string
+	Extension string // of files that --report writes in this format
+	Title     string
+	Write     func(io.Writer, *classify.Audit, Look) error
+}
+
+// Formats lists the formats in the order that help shows.
+var Formats = []Format{
+	{"table", ".txt", "text for people", writeTable},
+	{"json", ".json", "the whole audit, schema " + classify.Schema, writeJSON},
+}
+
+// ByName finds the format of --format.
+func ByName(name string) (Format, error) {
+	for _, f := range Formats {
+		if f.Name == name {
+			return f, nil
+		}
+	}
+	return Format{}, fmt.Errorf("unknown format %q; use one of %s", name, list(func(f Format) string { return f.Name }))
+}
+
+// ByPath finds the format of a --report file from its extension.
+func ByPath(path string) (Format, error) {
+	for _, f := range Formats {
+		if strings.HasSuffix(path, f.Extension) {
+			return f, nil
+		}
+	}
+	return Format{}, fmt.Errorf("report %s: unknown extension %q; use one of %s", path, filepath.Ext(path), list(func(f Format) string { return f.Extension }))
+}
+
+func list(of func(Format) string) string {
+	var names []string
+	for _, f := range Formats {
+		names = append(names, of(f))
+	}
+	return strings.Join(names, ", ")
+}
+
+func writeJSON(w io.Writer, a *classify.Audit, _ Look) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	if err := e.Encode(a); err != nil {
+		return fmt.Errorf("write json report: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package rules
+
+// Site is one file: who plays which role where, and what is known about the capture. Every field is optional but Hosts.
+// YAML is read strictly; positions of entries are kept for messages.
+type Site struct {
+	Name         string          `yaml:"name"`
+	Networks     []string        `yaml:"networks"` // prefixes inside; empty: the private and link-local ranges and the hosts' own addresses
+	Hosts        []*Host         `yaml:"hosts"`
+	Conditions   []SiteCondition `yaml:"conditions"`
+	Ports        []PortOverride  `yaml:"ports"`
+	Proxies      []Proxy         `yaml:"proxies"`
+	Translations []Translation   `yaml:"translations"`
+	Vantage      []Vantage       `yaml:"vantage"` // empty: a pair is visible only where two-way traffic between its networks was seen
+	Period       Period          `yaml:"period"`  // empty: all that the capture covers
+	Hours        []Hours         `yaml:"hours"`   // allowed hours of documented flows; empty: any time
+	Expect       []Expect        `yaml:"expect"`
+	Background   []Background    `yaml:"background"`
+	Exceptions   []*Exception    `yaml:"exceptions"`
+	Flows        []LocalFlow     `yaml:"flows"` // approved flows of the site's own; they form the pack "local"
+	Limits       Limits          `yaml:"limits"`
+
+	SHA256 string `yaml:"-"`
+	File   string `yaml:"-"`
+
+	places places
+	local  *Pack // Flows as a pack; nil without any
+}
+
+// Host is a name with addresses and roles. The most specific address entry wins; two equal ones that are valid at the same time are an error.
+type Host struct {
+	Name           string      `yaml:"name"`
+	Addresses      []AddrEntry `yaml:"addresses"`
+	OS             string      `yaml:"os"`           // windows-pre-vista, windows, linux, appliance (as linux); "" is unknown: the union of the ranges
+	Roles          []string    `yaml:"roles"`        // "pack/role"
+	SourceRange    string      `yaml:"source_range"` // overrides the OS's ephemeral range: "FIRST-LAST"
+	ExpectedActive bool        `yaml:"expected_active"`
+	Pos            Pos         `yaml:"-"`
+
+	ephemeral PortRange // SourceRange, parsed; zero where empty
+}
+
+// AddrEntry is an address, a prefix or a range "FIRST-LAST", in YAML a plain string or {address, from, until}.
+type AddrEntry struct {
+	Address string `yaml:"address"`
+	From    string `yaml:"from"`  // RFC 3339 or date; "" is open
+	Until   string `yaml:"until"` // exclusive; "" is open
+	Pos     Pos    `yaml:"-"`
+
+	span  addrRange
+	valid interval
+}
+
+// SiteCondition sets a pack's condition. Several entries for one name with different dates are allowed.
+type SiteCondition struct {
+	Name  string `yaml:"name"`  // "pack/condition"
+	State string `yaml:"state"` // on, off, unknown
+	From  string `yaml:"from"`
+	Until string `yaml:"until"`
+
+	valid interval
+}
+
+// PortOverride replaces the ports of a flow, for all responders or for some.
+type PortOverride struct {
+	Flow     string   `yaml:"flow"` // "pack/flow"
+	Ports    []string `yaml:"ports"`
+	To       []string `yaml:"to"`       // host names; empty: every responder
+	Source   string   `yaml:"source"`   // where the site knows it from
+	Approver string   `yaml:"approver"` // obligatory where the document states no port
+}
+
+// Proxy is a web proxy: flows with proxy: true may go to it instead of to their responder.
+type Proxy struct {
+	Host  string   `yaml:"host"` // host name of this site
+	Ports []string `yaml:"ports"`
+	Flows []string `yaml:"flows"` // "pack/flow"; empty: every flow with proxy: true
+}
+
+// Translation is an address translation between the hosts and the capture point.
+type Translation struct {
+	Kind    string   `yaml:"kind"`    // source-pat, static, destination, lb-snat
+	Inside  []string `yaml:"inside"`  // host names, addresses or prefixes behind it
+	Outside []string `yaml:"outside"` // addresses that the capture shows instead; for destination and static "ADDR" or "ADDR:PORT"
+	Port    uint16   `yaml:"port"`    // destination: the inside port, 0 if unchanged
+	Note    string   `yaml:"note"`
+}
+
+// Vantage is a capture point and the pairs of networks whose traffic it sees.
+type Vantage struct {
+	Name string `yaml:"name"`
+	Sees []Pair `yaml:"sees"`
+}
+
+// Pair of prefixes or host names. Both directions unless OneWay.
+type Pair struct {
+	From   string `yaml:"from"` // prefix, host name, "inside", "internet" or "any"
+	To     string `yaml:"to"`
+	OneWay bool   `yaml:"one_way"`
+}
+
+// Period is the time that is judged; ends open where empty.
+type Period struct {
+	From  string `yaml:"from"`
+	Until string `yaml:"until"` // exclusive
+
+	valid interval
+}
+
+// Hours are wall-clock hours in which flows may run.
+type Hours struct {
+	Flows []string `yaml:"flows"` // "pack/flow" or "pack/*"; empty: every flow
+	Days  []string `yaml:"days"`  // mon ... sun; empty: every day
+	From  string   `yaml:"from"`  // "22:00"
+	Until string   `yaml:"until"` // "06:00" of the next day if not after From
+	Zone  string   `yaml:"zone"`  // IANA time zone
+}
+
+// Expect changes what is expected in this period.
+type Expect struct {
+	Flow   string   `yaml:"flow"`  // "pack/flow"
+	Hosts  []string `yaml:"hosts"` // originating hosts; empty: all
+	Period string   `yaml:"in"`    // "period": expected in this period; "not": not expected
+	Reason string   `yaml:"reason"`
+}
+
+// Background is traffic that is out of scope by the site's word.
+type Background struct {
+	From   string   `yaml:"from"` // host name, address, prefix, role, any, internet, broadcast, multicast
+	To     string   `yaml:"to"`
+	Proto  string   `yaml:"proto"` // "" is any
+	Ports  []string `yaml:"ports"` // empty is any
+	Reason string   `yaml:"reason"`
+}
+
+// Exception is an approved deviation. It is judged at packet time.
+type Exception struct {
+	ID       string   `yaml:"id"`
+	From     string   `yaml:"from"` // host name, address, prefix, role, any, internet
+	To       string   `yaml:"to"`
+	Proto    string   `yaml:"proto"`
+	Ports    []string `yaml:"ports"`
+	Owner    string   `yaml:"owner"`
+	Approver string   `yaml:"approver"`
+	Reason   string   `yaml:"reason"`
+	Ticket   string   `yaml:"ticket"`
+	Since    string   `yaml:"since"`
+	Until    string   `yaml:"until"` // exclusive; obligatory
+	Pos      Pos      `yaml:"-"`
+
+	valid interval
+}
+
+// LocalFlow is an approved flow of the site: a documented flow with the site's own authority. From and To name hosts or qualified roles.
+type LocalFlow struct {
+	ID            string   `yaml:"id"`
+	Title         string   `yaml:"title"`
+	From          []string `yaml:"from"`
+	To            []string `yaml:"to"`
+	Proto         string   `yaml:"proto"`
+	Ports         []string `yaml:"ports"`
+	Occurrence    string   `yaml:"occurrence"` // default on-demand
+	Need          string   `yaml:"need"`       // default optional
+	SourcePorts   string   `yaml:"source_ports"`
+	Encryption    string   `yaml:"encryption"`
+	Owner         string   `yaml:"owner"`
+	Justification string   `yaml:"justification"`
+	Approver      string   `yaml:"approver"`
+	Date          string   `yaml:"date"`
+}
+
+// Limits tighten the built-in rules; a looser value than the default is an error.
+type Limits struct {
+	LossPercent *float64 `yaml:"loss_percent"` // default 1
+}
