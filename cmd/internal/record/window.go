@@ -11,7 +11,7 @@ import (
 type window struct {
 	name     string
 	site     string   // file name of the site under testdata/sites, without .yaml
-	rules    []string // packs that an audit of it is given
+	rules    []string // vendor packs that an audit of it is given; the site brings the baseline packs
 	hosts    []host
 	services []service
 	pace     time.Duration // between two actions; 0: the usual
@@ -35,7 +35,7 @@ type action interface {
 
 // planted is something that an audit must report: a connection judged, an expectation not met, or ports that do not go together.
 type planted struct {
-	kind    string // connection, expectation, coupled
+	kind    string // connection, expectation, coupled-ports
 	verdict string // of a connection, or the status of an expectation
 	why     string // reasons separated by spaces
 	orig    string // address or host name of the originator

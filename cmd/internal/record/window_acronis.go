@@ -2,7 +2,7 @@ package main
 
 import "slices"
 
-var acronisRules = []string{"acronis-abr-11.5", "dns-ntp-dhcp", "remote-admin"}
+var acronisRules = []string{"acronis-abr-11.5"}
 
 // acronisHosts are the machines of both windows: a management server, agents of three generations of systems, one of them behind a translator.
 func acronisHosts(extra ...host) []host {

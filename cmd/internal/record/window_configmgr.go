@@ -2,7 +2,7 @@ package main
 
 import "slices"
 
-var configmgrRules = []string{"configmgr-2012", "dns-ntp-dhcp", "ad-member", "lan-control"}
+var configmgrRules = []string{"configmgr-2012"}
 
 // configmgrHosts are a primary site with its systems and clients; newborn boots from the network and has no address until it asks.
 func configmgrHosts(extra ...host) []host {
@@ -94,7 +94,7 @@ func configmgrDeviating() *window {
 			more{keep: "notify", last: true},
 		}),
 		planted: []planted{
-			{kind: "coupled", verdict: "deviation", resp: "sup", proto: "tcp", port: "8530 443", flow: pack + "client-https-software-update-point", note: "8530 goes with 8531"},
+			{kind: "coupled-ports", verdict: "deviation", resp: "sup", proto: "tcp", port: "8530,443", flow: pack + "client-https-software-update-point", note: "8530 goes with 8531"},
 			expectation("attempted", "mp", "tcp/1433", pack+"management-point-sql-sql-server", "dropped by a filter"),
 			deviation("originator", "sql", "site", "tcp/1433", pack+"site-server-sql-sql-server"),
 			unexpected("wrong-roles", "pc-1", "sql", "tcp/1433", "clients do not talk to the database"),

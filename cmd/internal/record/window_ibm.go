@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-var ibmRules = []string{"ibm-cloud-backup", "dns-ntp-dhcp"}
+var ibmRules = []string{"ibm-cloud-backup"}
 
 // ibmHosts are protected servers, the portal and proxies at their documented addresses, a vault, and a branch behind a translator.
 func ibmHosts(extra ...host) []host {
@@ -70,7 +70,7 @@ func ibmDeviating() *window {
 	pack := "ibm-cloud-backup/"
 	return &window{name: "ibm-deviating", site: "ibm", rules: ibmRules,
 		hosts:    dropping(ibmHosts(host{name: "stranger", addrs: "172.20.0.99/24", os: "linux"}), "portal", "ip saddr 172.20.0.13 tcp dport 8087"),
-		services: ibmServices(listen("portal", "plain", 8088), listen("desk", "tls", 2548), listen("vault", "plain", 22), listen("dns", "plain", 22)),
+		services: ibmServices(listen("portal", "plain", 8088), listen("desk", "tls", 2548), listen("vault", "plain", 22), listen("dns", "plain", 2222)),
 		before:   []action{dial{from: "srv-1", to: "vault", port: 2546, speak: "tls", keep: "backup"}},
 		actions: []action{
 			lookup("srv-1", "dns", "evregister.service.softlayer.com"), lookup("srv-3", "dns", "ev-webcc01.service.softlayer.com"),
@@ -86,7 +86,7 @@ func ibmDeviating() *window {
 			tcp("srv-1", "portal", 8088),
 			named("stranger", "portal", 8087, "ev-webcc01.service"),
 			secure("gov-1", "vault", 2546), refused("srv-2", "vault", 2547), secure("srv-2", "vault", 2546), secure("branch", "vault", 2546),
-			tcp("desk", "vault", 22), tcp("desk", "dns", 22),
+			tcp("desk", "vault", 22), tcp("desk", "dns", 2222),
 			more{keep: "backup", last: true},
 		},
 		planted: []planted{
@@ -96,7 +96,7 @@ func ibmDeviating() *window {
 			deviation("originator", "srv-1", "desk", "tcp/2548", pack+"central-control-manages-agent"),
 			unexpected("undocumented-service", "srv-1", "10.0.82.12", "tcp/8088", ""),
 			unexpected("unknown-host", "172.20.0.99", "10.0.82.12", "tcp/8087", ""),
-			unexpected("undocumented-service", "desk", "dns", "tcp/22", "its exception has expired"),
+			unexpected("undocumented-service", "desk", "dns", "tcp/2222", "its exception has expired"),
 			expectation("attempted", "srv-3", "tcp/8087", pack+"agent-amp-commercial", "dropped by a filter"),
 			expectation("missing", "gov-1", "tcp/8087", pack+"agent-amp-commercial", "never tried"),
 		},

@@ -1,6 +1,6 @@
 package main
 
-var lyncRules = []string{"lync-2013-director", "dns-ntp-dhcp"}
+var lyncRules = []string{"lync-2013-director"}
 
 // lyncHosts are a pool of two Directors behind the virtual address of a load balancer, which is a host of its own here.
 func lyncHosts(extra ...host) []host {
@@ -48,7 +48,7 @@ func lyncDeviating() *window {
 	pack := "lync-2013-director/"
 	return &window{name: "lync-deviating", site: "lync", rules: lyncRules,
 		hosts:    lyncHosts(host{name: "stranger", addrs: "10.30.0.77/24", os: "linux"}),
-		services: lyncServices(listen("edge", "mtls", 5061), nginx("dir-1", nil, []int{443, 444}, false), listen("fe-2", "plain", 5985), listen("fe-1", "plain", 5985), listen("vip", "plain", 8888)),
+		services: lyncServices(listen("edge", "mtls", 5061), nginx("dir-1", nil, []int{443, 444}, false), listen("fe-2", "plain", 8089), listen("fe-1", "plain", 8089), listen("vip", "plain", 8888)),
 		before:   []action{dial{from: "fe-1", to: "edge", port: 5061, speak: "tls", keep: "calls"}},
 		actions: []action{
 			lookup("pc-1", "dns", "vip.backup.example"), lookup("edge", "dns", "vip.backup.example"),
@@ -62,7 +62,7 @@ func lyncDeviating() *window {
 			webs("stranger", "vip", 443),
 			secure("stranger", "dir-1", 50001), // anybody may
 			tcp("pc-1", "vip", 8888),
-			tcp("dir-1", "fe-1", 5985), tcp("dir-1", "fe-2", 5985),
+			tcp("dir-1", "fe-1", 8089), tcp("dir-1", "fe-2", 8089),
 			secure("dir-1", "edge", 5061), webs("edge", "vip", 4443),
 			more{keep: "calls", last: true},
 		},
@@ -75,11 +75,11 @@ func lyncDeviating() *window {
 			deviation("source-port", "proxy", "vip", "tcp/8080", pack+"reverse-proxy-http-director"),
 			unexpected("unknown-host", "10.30.0.77", "vip", "tcp/443", ""),
 			unexpected("undocumented-service", "pc-1", "vip", "tcp/8888", ""),
-			unexpected("undocumented-service", "dir-1", "fe-2", "tcp/5985", "its exception has expired"),
+			unexpected("undocumented-service", "dir-1", "fe-2", "tcp/8089", "its exception has expired"),
 			unexpected("wrong-roles", "edge", "vip", "tcp/4443", "documented from the reverse proxy"),
 		},
 		silent: []planted{
-			excepted("dir-1", "fe-1", "tcp/5985", "its exception holds"),
+			excepted("dir-1", "fe-1", "tcp/8089", "its exception holds"),
 			documented("10.30.0.77", "dir-1", "tcp/50001", pack+"any-logging-director", "any source may"),
 			documented("fe-1", "edge", "tcp/5061", pack+"front-end-sip-edge", "ran before the capture: unverified"),
 		},

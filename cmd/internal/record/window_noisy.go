@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-var noisyRules = []string{"acronis-abr-11.5", "dns-ntp-dhcp", "ad-member", "lan-control", "remote-admin", "monitoring"}
+var noisyRules = []string{"acronis-abr-11.5"}
 
 func noisyHosts() []host {
 	hosts := []host{
@@ -61,8 +61,7 @@ func noisy() *window {
 	}
 	actions = append(actions, dial{from: "win-3", to: "ams", port: 9999, speak: "plain"})
 	actions = append(actions, each(func(h string) action { return dial{from: h, to: "node", port: 9876, speak: "tls"} }, append(noisyWindows, noisyLinux...)...)...)
-	actions = append(actions, rpc("win-1", "dc"), rpc("win-2", "dc"), smbPut("win-1", "dc"), ssh("jump", "lin-1"), ssh("jump", "lin-2"),
-		tool{from: "win-4", args: []string{"nmblookup", "-r", "-s", "/dev/null", "-B", "10.50.0.255", "BACKUP"}, may: true})
+	actions = append(actions, rpc("win-1", "dc"), rpc("win-2", "dc"), smbPut("win-1", "dc"), ssh("jump", "lin-1"), ssh("jump", "lin-2"))
 	return &window{name: "noisy", site: "noisy", rules: noisyRules, hosts: noisyHosts(), services: noisyServices(), pace: 8 * time.Millisecond, actions: actions,
 		planted: []planted{
 			unexpected("undocumented-service", "win-3", "ams", "tcp/9999", ""),
