@@ -19,6 +19,7 @@ type Audit struct {
 	Connections  ConnLedger     `json:"connection_ledger"`
 	Coverage     Coverage       `json:"coverage"`
 	Totals       []Total        `json:"totals"` // by verdict, in the order of Verdicts, zero rows included
+	Kinds        []KindTotal    `json:"kinds"`  // connections with a flow, by kind of its pack and verdict
 	Baseline     []FlowTotal    `json:"baseline"`
 	Flows        []FlowTotal    `json:"flows"` // vendor and local flows with traffic
 	Findings     []Finding      `json:"findings"`
@@ -153,6 +154,14 @@ type Total struct {
 	Bytes       uint64 `json:"bytes"`
 }
 
+// KindTotal counts the connections that flows of one kind of pack cover.
+type KindTotal struct {
+	Kind        string `json:"kind"` // vendor, baseline, local
+	Verdict     string `json:"verdict"`
+	Connections uint64 `json:"connections"`
+	Bytes       uint64 `json:"bytes"`
+}
+
 type FlowTotal struct {
 	Flow        string `json:"flow"`
 	Title       string `json:"title"`
@@ -161,6 +170,7 @@ type FlowTotal struct {
 	Bytes       uint64 `json:"bytes"`
 	OrigHosts   int    `json:"orig_hosts"`
 	RespHosts   int    `json:"resp_hosts"`
+	Note        string `json:"note"` // "condition x is not stated by the site", else ""
 }
 
 type ReasonTotal struct {
@@ -180,7 +190,7 @@ type Finding struct {
 	Flow     string   `json:"flow"`    // the documented flow, "" if none
 	Nearest  string   `json:"nearest"` // one sentence naming the nearest documented flow
 	Summary  string   `json:"summary"` // one line: who, what, whom
-	Reason   string   `json:"reason"`  // one sentence: what is wrong, against which line of which document
+	Reason   string   `json:"reason"`  // one sentence: what is wrong, against which flow; Cite has the lines
 	Look     string   `json:"look"`    // the first thing to look at
 	Decides  bool     `json:"decides"` // counts for the result
 

@@ -33,6 +33,8 @@ type Auditor struct {
 	plans       map[planKey]*plan
 	checks      []checked // scratch of judge
 	shared      []shared  // scratch of judge
+	views       [2]view   // scratch of judge: as emitted, and flipped
+	judgement   judged    // scratch of record
 
 	dynamic  dynamics
 	findings findings
@@ -55,7 +57,7 @@ func New(set *rules.Set, o Options) *Auditor {
 	a.expect = newExpectations()
 	a.coupled = newCouplings(set)
 	a.sight = newSight(set)
-	a.sums = newSums(set)
+	a.sums = newSums()
 	return a
 }
 
@@ -70,11 +72,13 @@ func (a *Auditor) Observe(c *flow.Conn) {
 	if pending {
 		j = a.withoutAnnouncement(c)
 	}
-	a.record(c, &j)
+	a.record(c, j)
 }
 
 // record adds a judged connection to everything that the audit sums up.
-func (a *Auditor) record(c *flow.Conn, j *judged) {
+func (a *Auditor) record(c *flow.Conn, verdict judged) {
+	a.judgement = verdict
+	j := &a.judgement
 	a.sums.judged(a, c, j)
 	if j.verdict != outOfScope {
 		a.sight.add(a, c, j)

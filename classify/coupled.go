@@ -151,13 +151,13 @@ func (cs *couplings) finding(k coupledKey, s *coupled, files []Input) Finding {
 	for _, p := range s.plain {
 		right = append(right, fmt.Sprintf("%d with %d", p, secureOf(p)))
 	}
-	f := Finding{Kind: kindCoupled, Severity: severities[medium], Verdict: deviation.String(), Why: []string{kindCoupled}, Flow: k.secure.Ref(), Decides: true,
+	f := Finding{Kind: kindCoupled, Severity: severities[medium], Verdict: deviation.String(), Why: []string{}, Flow: k.secure.Ref(), Decides: true,
 		Proto: "tcp", Port: plain + "," + wrong, Service: "tcp/" + plain + "," + wrong, Orig: EndRef{Roles: k.secure.FromRoles()},
 		Resp: endRef(k.resp, s.view.resp, s.view.to.Addr().String()), Outcomes: []OutcomeCount{}, Hosts: []string{}, Cite: cites(k.secure)}
 	who := endName(f.Resp)
 	f.Summary = fmt.Sprintf("%s serves tcp/%s together with tcp/%s", who, plain, wrong)
-	f.Reason = fmt.Sprintf("%s couples the ports of one responder: %s (%s)", k.secure.Ref(), strings.Join(right, ", "), strings.Join(f.Cite, ", "))
-	f.Look = "look at the port settings of the web site on " + who
+	f.Reason = fmt.Sprintf("%s couples the ports of one responder: %s", k.secure.Ref(), strings.Join(right, ", "))
+	f.Look = "compare the port settings of the web site on " + who + " with the document"
 	var list []seen
 	for _, p := range append(slices.Clone(s.plain), s.uncoupled()...) {
 		list = append(list, s.evidence[p]...)

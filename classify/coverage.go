@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"pcapaudit/capture/flow"
 	"pcapaudit/rules"
 )
 
@@ -65,6 +66,8 @@ func (a *Auditor) window(c *Capture) *window {
 		w.blind = fmt.Sprintf("the capture does not cover %.0f %% of the period asked for", gap)
 	case c.lossPercent() > a.lossBound():
 		w.blind = fmt.Sprintf("%.2f %% of the packets were lost", c.lossPercent())
+	case len(c.cut()) > 0 || c.Interrupted:
+		w.blind = "the inputs were not read to the end"
 	}
 	return w
 }
@@ -145,18 +148,34 @@ func (a *Auditor) unbound() unbound {
 
 // portless is a flow whose port neither the document nor the site states.
 func (a *Auditor) portless(f *rules.Flow) bool {
-	if f.Proto == "unstated" {
-		return true
-	}
-	if len(f.Ports) == 0 || len(a.set.PortsOf(f, nil)) > 0 {
-		return false
-	}
+	return len(f.Ports) > 0 && a.statedAt(f) == nil
+}
+
+// statedAt gives the ports of a flow at the first responder for which document or site state them; nil where they do for none.
+func (a *Auditor) statedAt(f *rules.Flow) []rules.PortRange {
+	hosts := []*rules.Host{nil}
 	for _, role := range f.ToRoles() {
-		if slices.ContainsFunc(a.set.HostsOf(role), func(h *rules.Host) bool { return len(a.set.PortsOf(f, h)) > 0 }) {
-			return false
+		hosts = append(hosts, a.set.HostsOf(role)...)
+	}
+	for _, h := range hosts {
+		ports := a.set.PortsOf(f, h)
+		if len(ports) > 0 && (f.Proto != "unstated" || a.set.Covers(f, h, flow.TCP, ports[0].First, 0) < rules.PortUnstated) {
+			return ports
 		}
 	}
-	return true
+	return nil
+}
+
+// service is Service, with the ports that the site supplies where the document states none.
+func (a *Auditor) service(f *rules.Flow) string {
+	if len(f.Ports) == 0 || f.Ports[0] != "unstated" || a.portless(f) {
+		return Service(f)
+	}
+	proto := f.Proto
+	if proto == "unstated" {
+		proto = "port"
+	}
+	return proto + "/" + strings.Join(rangeNames(a.statedAt(f)), ",")
 }
 
 // first cuts a list for a sentence.

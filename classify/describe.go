@@ -120,9 +120,6 @@ func (a *Auditor) reason(f *folded, out *Finding) string {
 	if k.verdict == indeterminate {
 		text += "; the capture does not show for certain who opened the connection"
 	}
-	if len(out.Cite) > 0 {
-		text += " (" + strings.Join(out.Cite, ", ") + ")"
-	}
 	return text
 }
 
@@ -155,23 +152,23 @@ func (a *Auditor) look(f *folded) string {
 	who, whom := nameOr(f.key.orig), nameOr(f.key.resp)
 	switch {
 	case f.key.verdict == indeterminate:
-		return "capture the start of this connection, or look on " + who + " and " + whom + " which of them listens"
+		return "capture the start of this connection, or check on " + who + " and " + whom + " which of them listens"
 	case f.key.why&whyUnknownHost != 0:
 		return "find out what the unlisted address is; if it belongs here, add it to the site file with its roles"
 	case f.key.why&whyUndocumentedService != 0 && f.attempts, f.key.why&whyWrongRoles != 0 && f.attempts:
-		return "look which program on " + who + " tries it"
+		return "find out which program on " + who + " tries it"
 	case f.key.why&(whyUndocumentedService|whyWrongRoles) != 0:
-		return "look which program on " + whom + " listens there, and which on " + who + " uses it"
+		return "find out which program on " + whom + " listens there, and which on " + who + " uses it"
 	case f.key.why&whyOriginator != 0:
-		return "look which program on " + who + " opens it; the documented direction is from " + whom
+		return "find out which program on " + who + " opens it; the documented direction is from " + whom
 	case f.key.why&whySourcePort != 0:
 		return "compare the ephemeral port range of " + who + " with its OS in the site file"
 	case f.key.why&whyCondition != 0:
 		return "check the condition in the site file against the product's configuration"
 	case f.key.why&whyHours != 0:
-		return "look what started it on " + who + " at that time"
+		return "find out what started it on " + who + " at that time"
 	}
-	return "look which program on " + whom + " listens there"
+	return "find out which program on " + whom + " listens there"
 }
 
 func nameOr(p party) string {
@@ -223,7 +220,10 @@ func behindName(hosts []*rules.Host) string {
 func evidence(list []seen, files []Input) []Evidence {
 	out := make([]Evidence, 0, len(list))
 	for _, s := range list {
-		e := Evidence{ID: s.id.String(), Packet: s.id.Packet, Time: stamp(s.at), Orig: s.orig, Resp: s.resp}
+		e := Evidence{ID: s.id.String(), Packet: s.id.Packet, Time: stamp(s.at), Orig: s.orig.String(), Resp: s.resp.String()}
+		if !s.ports {
+			e.Orig, e.Resp = s.orig.Addr().String(), s.resp.Addr().String()
+		}
 		if int(s.id.File) < len(files) {
 			e.File = files[s.id.File].Name
 		}

@@ -154,7 +154,7 @@ func (a *Auditor) release() {
 	slices.SortFunc(d.held, func(x, y flow.Conn) int { return x.ID.Compare(y.ID) })
 	for i := range d.held {
 		j, _ := a.judge(&d.held[i])
-		a.record(&d.held[i], &j)
+		a.record(&d.held[i], j)
 	}
 	d.held = nil
 }

@@ -10,7 +10,7 @@ import (
 
 // Limits of what is remembered for expectations.
 const (
-	maxTracked = 1 << 20 // flow and originating host; beyond it traffic satisfies nothing, and the audit says so
+	maxTracked = 1 << 18 // flow and originating host; beyond it traffic satisfies nothing, and the audit says so
 	maxSamples = 3       // connections that an expectation names
 )
 
@@ -25,6 +25,7 @@ type tracked struct {
 	oneSided  uint64 // only one direction was captured, and it moves on
 	refused   uint64
 	silent    uint64             // unanswered, one-way or half-open
+	named     bool               // of some connection this was the flow, not one shared with it
 	ports     []rules.PortRange  // entries of the flow's ports that good connections used
 	responder map[party]struct{} // with good connections; only for satisfied_by: each
 }
@@ -45,22 +46,22 @@ func (e *expectations) add(a *Auditor, c *flow.Conn, j *judged) {
 	if j.option == nil || j.verdict != documented && j.verdict != deviation || j.why&(whyOriginator|whyCondition|whyUnannounced) != 0 {
 		return
 	}
-	e.credit(a, c, j.option, &j.view)
+	e.credit(a, c, j.option, &j.view, true)
 	for i := range j.shared {
-		e.credit(a, c, j.shared[i].option, &j.shared[i].view)
+		e.credit(a, c, j.shared[i].option, &j.shared[i].view, false)
 	}
 }
 
-func (e *expectations) credit(a *Auditor, c *flow.Conn, o *option, v *view) {
+func (e *expectations) credit(a *Auditor, c *flow.Conn, o *option, v *view, named bool) {
 	if o.Flow.Pack.Kind == rules.Baseline || v.from.Addr().IsUnspecified() || standsForMany(v.orig) {
 		return
 	}
 	from, to := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
 	if !o.Reversed {
-		e.track(a, c, o, v, from, to)
+		e.track(a, c, o, v, from, to, named)
 	}
 	if o.Reversed || o.Flow.Originator == "either" && holds(v.resp, o.fromRoles) {
-		e.track(a, c, o, v, to, from)
+		e.track(a, c, o, v, to, from, named)
 	}
 }
 
@@ -74,7 +75,7 @@ func holds(m *rules.Membership, roles []string) bool {
 	return slices.ContainsFunc(m.Roles, func(r rules.HeldRole) bool { return slices.Contains(roles, r.Role) })
 }
 
-func (e *expectations) track(a *Auditor, c *flow.Conn, o *option, v *view, from, to party) {
+func (e *expectations) track(a *Auditor, c *flow.Conn, o *option, v *view, from, to party, named bool) {
 	key := expectKey{o.Flow, from}
 	t := e.rows[key]
 	if t == nil {
@@ -85,6 +86,7 @@ func (e *expectations) track(a *Auditor, c *flow.Conn, o *option, v *view, from,
 		t = &tracked{}
 		e.rows[key] = t
 	}
+	t.named = t.named || named
 	switch shown(c, o.Flow) {
 	case showsUse:
 		t.good++

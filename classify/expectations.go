@@ -62,15 +62,10 @@ func (a *Auditor) expectedFlow(f *rules.Flow, w *window) *expected {
 		x.untestable = "no site file was given"
 	case !bound:
 		x.untestable = "no host of the site holds " + roleList(f.To)
-	case len(f.Ports) > 0 && len(a.set.PortsOf(f, nil)) == 0 && !a.overridden(x), f.Proto == "unstated":
+	case a.portless(f):
 		x.untestable = "the document states no port"
 	}
 	return x
-}
-
-// overridden holds where the site supplies the port for one of the responders.
-func (a *Auditor) overridden(x *expected) bool {
-	return slices.ContainsFunc(x.hosts, func(h *rules.Host) bool { return len(a.set.PortsOf(x.flow, h)) > 0 })
 }
 
 // statuses judges every originating host, in the site's order; hosts of a prefix are those that were seen. Parties without a host entry that used the flow come last.
@@ -116,7 +111,7 @@ func (a *Auditor) parties(h *rules.Host) []party {
 
 func (a *Auditor) expectationRow(x *expected, list []verdictOn, files []Input) Expectation {
 	f := x.flow
-	row := Expectation{Flow: f.Ref(), Title: f.Title, Service: Service(f), Need: f.Need, Occurrence: f.Occurrence, From: f.From, To: f.To,
+	row := Expectation{Flow: f.Ref(), Title: f.Title, Service: a.service(f), Need: f.Need, Occurrence: f.Occurrence, From: f.From, To: f.To,
 		Hosts: len(list), Statuses: []StatusCount{}, Open: []HostStatus{}, Samples: evidence(a.expect.samples[f], files), Cite: cites(f)}
 	var counts [numStatuses]int
 	silent := 0
@@ -169,13 +164,14 @@ func (a *Auditor) statusSummary(x *expected, counts [numStatuses]int, silent, ho
 }
 
 // expectationFindings is one finding for the missing hosts of a flow, one for those that tried, one for those that decide that the result is inconclusive.
+// Attempts that another flow covers better, and that decide nothing, are that flow's.
 func (a *Auditor) expectationFindings(x *expected, list []verdictOn, open *openCounts) []Finding {
 	var found []Finding
 	for _, s := range []status{missing, attempted, notTestable} {
 		var of []verdictOn
 		decides := 0
 		for _, v := range list {
-			if v.status == s && (v.decides || s == attempted) {
+			if v.status == s && (v.decides || s == attempted && v.named) {
 				of = append(of, v)
 			}
 			if v.status == s && v.decides {
@@ -202,7 +198,7 @@ var statusVerbs = map[status]string{missing: "never opened", attempted: "tried a
 func (a *Auditor) expectationFinding(x *expected, s status, of []verdictOn, decides bool) Finding {
 	f := x.flow
 	out := Finding{Kind: kindExpectation, Severity: severities[statusSeverity(s, decides)], Verdict: s.String(), Why: []string{}, Flow: f.Ref(), Decides: decides,
-		Service: Service(f), Proto: f.Proto, Port: strings.Join(f.Ports, ","), Orig: EndRef{Roles: f.FromRoles()}, Resp: EndRef{Roles: f.ToRoles()},
+		Service: a.service(f), Proto: f.Proto, Port: strings.Join(f.Ports, ","), Orig: EndRef{Roles: f.FromRoles()}, Resp: EndRef{Roles: f.ToRoles()},
 		Outcomes: []OutcomeCount{}, Evidence: []Evidence{}, Hosts: []string{}, Cite: cites(f), Look: of[0].reason}
 	for _, v := range of[:min(len(of), MaxOpenHosts)] {
 		out.Hosts = append(out.Hosts, v.party.name())
@@ -211,11 +207,8 @@ func (a *Auditor) expectationFinding(x *expected, s status, of []verdictOn, deci
 	if len(of) > 1 {
 		who = plural(uint64(len(of)), "host")
 	}
-	out.Summary = fmt.Sprintf("%s %s %s to %s (%s)", who, statusVerbs[s], Service(f), article(f.To), f.Ref())
-	out.Reason = fmt.Sprintf("%s is %s, %s", f.Ref(), needWords(f), f.Title)
-	if len(out.Cite) > 0 {
-		out.Reason += " (" + strings.Join(out.Cite, ", ") + ")"
-	}
+	out.Summary = fmt.Sprintf("%s %s %s to %s (%s)", who, statusVerbs[s], a.service(f), article(f.To), f.Ref())
+	out.Reason = fmt.Sprintf("%s is %s: %s", f.Ref(), needWords(f), f.Title)
 	out.ID = findingID(out.Kind, out.Verdict, "", out.Flow, "", "", out.Proto, out.Port, "")
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,20 +75,17 @@ func (s portSpan) String() string {
 type seen struct {
 	id         flow.ConnID
 	at         int64
-	orig, resp string
+	orig, resp netip.AddrPort
+	ports      bool
 }
 
-// keepFirst adds s to a list of at most limit connections that holds the first in the inputs, in order. label is called only where s is kept.
+// keepFirst adds c to a list of at most limit connections that holds the first in the inputs, in order.
 func keepFirst(list []seen, limit int, c *flow.Conn, v *view) []seen {
-	i, _ := slices.BinarySearchFunc(list, c.ID, func(s seen, id flow.ConnID) int { return s.id.Compare(id) })
-	if i >= limit {
+	i, kept := slices.BinarySearchFunc(list, c.ID, func(s seen, id flow.ConnID) int { return s.id.Compare(id) })
+	if kept || i >= limit {
 		return list
 	}
-	s := seen{id: c.ID, at: c.First, orig: v.from.String(), resp: v.to.String()}
-	if !c.Proto.HasPorts() {
-		s.orig, s.resp = v.from.Addr().String(), v.to.Addr().String()
-	}
-	list = slices.Insert(list, i, s)
+	list = slices.Insert(list, i, seen{c.ID, c.First, v.from, v.to, c.Proto.HasPorts()})
 	return list[:min(limit, len(list))]
 }
 

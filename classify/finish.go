@@ -23,7 +23,7 @@ func (a *Auditor) Finish(c Capture) (*Audit, error) {
 	out := &Audit{
 		Schema: Schema, Tool: a.opts.Tool, Inputs: inputs(c.Inputs), Packs: a.packRefs(), Site: a.siteRef(), Period: a.period(&c),
 		Packets: ledger(c.Packets), Connections: ConnLedger{c.Created, c.Open, c.Emitted, notNil(c.Ends)}, Coverage: a.coverage(&c),
-		Totals: a.sums.totals(), Baseline: a.sums.flowTotals(a.set.Packs, true), Flows: a.sums.flowTotals(a.set.Packs, false),
+		Totals: a.sums.totals(), Kinds: a.sums.kindTotals(), Baseline: a.sums.flowTotals(a, true), Flows: a.sums.flowTotals(a, false),
 		Findings: found, Overflow: a.findings.overflow, Expectations: expectations,
 		OutOfScope: reasonTotals(a.sums.whys[:], whyNames[:]), Unverified: reasonTotals(a.sums.opens[:], openNames[:]),
 		Timeline: a.sums.timeline.export(), SourcePorts: a.sums.portProfiles(), Exceptions: a.sums.exceptionUses(a.set.Site),

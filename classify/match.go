@@ -147,7 +147,7 @@ func (a *Auditor) match(o *option) string {
 		return "port-only"
 	}
 	for _, r := range []rules.HeldRole{o.From, o.To} {
-		if r.By == rules.ByNetwork || r.Role == "internet" {
+		if r.By == rules.ByNetwork || r.Role == "internet" || o.Proxied {
 			return "network"
 		}
 	}
@@ -200,7 +200,10 @@ func (a *Auditor) check(c *flow.Conn, v *view, o *option) checked {
 	if a.hours && !a.set.AllowedAt(o.Flow, c.First) {
 		k.broken |= whyHours
 	}
-	if o.opens&openAnnouncement != 0 {
+	if c.KnownBy == flow.KnownByAnnounced {
+		k.opens &^= openAnnouncement
+	}
+	if k.opens&openAnnouncement != 0 {
 		switch a.dynamic.state(a, c, v, o.Flow) {
 		case unannounced:
 			k.broken |= whyUnannounced

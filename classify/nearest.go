@@ -9,17 +9,18 @@ import (
 	"pcapaudit/rules"
 )
 
-// nearest is one sentence naming the documented flow that is closest to an unexpected connection: the one between these roles with the
-// nearest port, else one that has this service between others, else "".
+// nearest is one sentence naming the documented flow that is closest to an unexpected connection: one that has this service, with roles that
+// these ends hold rather than others; else the one between these roles with the nearest port; else "".
 func (a *Auditor) nearest(f *folded) string {
 	v := &f.view
+	if s := a.nearestService(f); s != nil {
+		return fmt.Sprintf("%s: %s documents it from %s to %s", a.serviceOf(f), s.Ref(), roleList(s.From), roleList(s.To))
+	}
+	if f.key.port < 0 || f.key.proto.IsICMP() {
+		return ""
+	}
 	if best := a.nearestJoining(f, v.orig, v.resp); best != nil {
 		return fmt.Sprintf("%s: %s documents %s between these roles", a.serviceOf(f), best.Ref(), Service(best))
-	}
-	for _, s := range a.services(f.key.proto, uint8(max(0, f.key.port)&0xff), v) {
-		if !s.Reference {
-			return fmt.Sprintf("%s: %s documents it from %s to %s", a.serviceOf(f), s.Ref(), roleList(s.From), roleList(s.To))
-		}
 	}
 	if best := a.nearestJoining(f, v.resp, v.orig); best != nil {
 		return fmt.Sprintf("%s: %s documents %s in the other direction", a.serviceOf(f), best.Ref(), Service(best))
@@ -28,6 +29,25 @@ func (a *Auditor) nearest(f *folded) string {
 }
 
 func (a *Auditor) serviceOf(f *folded) string { return serviceName(f.key.proto, f.key.port) }
+
+// nearestService picks among the flows that have this service the one of which most ends hold their roles, the first of several.
+func (a *Auditor) nearestService(f *folded) *rules.Flow {
+	var best *rules.Flow
+	most := -1
+	for _, s := range a.services(f.key.proto, uint8(max(0, f.key.port)&0xff), &f.view) {
+		held := 0
+		if holds(f.view.orig, s.FromRoles()) {
+			held++
+		}
+		if holds(f.view.resp, s.ToRoles()) {
+			held++
+		}
+		if !s.Reference && held > most {
+			best, most = s, held
+		}
+	}
+	return best
+}
 
 // nearestJoining picks among the flows between two ends: same protocol first, nearest port, named roles, then order of --rules and id.
 func (a *Auditor) nearestJoining(f *folded, orig, resp *rules.Membership) *rules.Flow {

@@ -34,7 +34,7 @@ type rule struct {
 // result applies the rules: any deviation, else any doubt, else clean.
 func (f *facts) result() Result {
 	wrong := reasons([]rule{
-		{f.deviations > 0, plural(f.deviations, "connection") + " deviate from the document"},
+		{f.deviations > 0, plural(f.deviations, "deviation") + " from the documents"},
 		{f.unexpected > 0, plural(f.unexpected, "unexpected connection") + " went beyond an attempt"},
 		{f.missing > 0, plural(uint64(f.missing), "required expectation") + " missing"},
 		{f.attempted > 0, plural(uint64(f.attempted), "required expectation") + " attempted, no connection"},

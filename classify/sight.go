@@ -166,6 +166,10 @@ func (a *Auditor) visibleReserved(from []netip.Addr, role string) bool {
 	for _, f := range from {
 		n := a.sight.network(f)
 		switch {
+		case role == "internet" && a.set.Sees(f, outsideAddress(f)) != rules.NotStated:
+			if a.set.Sees(f, outsideAddress(f)) == rules.Seen {
+				return true
+			}
 		case role == "internet" && a.sight.pairs[networkPair{n, netip.Prefix{}}.ordered()]:
 			return true
 		case role == "any" && a.sight.reached[n]:
@@ -175,4 +179,12 @@ func (a *Auditor) visibleReserved(from []netip.Addr, role string) bool {
 		}
 	}
 	return false
+}
+
+// outsideAddress is an address that belongs to no site: the anycast address of 6to4 relays, withdrawn by RFC 7526.
+func outsideAddress(like netip.Addr) netip.Addr {
+	if like.Is4() {
+		return netip.AddrFrom4([4]byte{192, 88, 99, 1})
+	}
+	return netip.AddrFrom16([16]byte{0x20, 0x02, 192, 88, 99, 1})
 }

@@ -30,12 +30,13 @@ type verdictOn struct {
 	status  status
 	reason  string
 	silent  bool // the host was never seen
+	named   bool // of some connection of the host this was the flow, not one shared with it
 	decides bool // counts for the result: missing and attempted as a deviation, not-testable as inconclusive
 }
 
 // statusOf is the procedure of the status: the first that holds. t is nil where the host never used the flow.
 func (a *Auditor) statusOf(x *expected, p party, t *tracked, w *window) verdictOn {
-	s := verdictOn{party: p}
+	s := verdictOn{party: p, named: t != nil && t.named}
 	need, now := a.required(x, p)
 	if s.reason = x.untestable; s.reason == "" {
 		s.reason = a.hostUntestable(x, p)
@@ -50,7 +51,7 @@ func (a *Auditor) statusOf(x *expected, p party, t *tracked, w *window) verdictO
 	case a.unseen(&s, x, t, w):
 		s.status, s.decides = notTestable, need && now
 	case t != nil && t.good == 0 && t.refused+t.silent > 0:
-		s.status, s.reason, s.decides = attempted, attemptWords(x.flow, p, t), need && a.set.Expected(x.flow, p.host) != rules.NotExpected
+		s.status, s.reason, s.decides = attempted, attemptWords(x.flow, a.service(x.flow), p, t), need && a.set.Expected(x.flow, p.host) != rules.NotExpected
 	case need && now:
 		s.status, s.reason, s.decides = missing, a.missingWords(x, p, t), true
 	default:
@@ -212,7 +213,7 @@ func (a *Auditor) tunnelled(x *expected, p party) bool {
 	return false
 }
 
-func attemptWords(f *rules.Flow, p party, t *tracked) string {
+func attemptWords(f *rules.Flow, service string, p party, t *tracked) string {
 	var parts []string
 	if t.refused > 0 {
 		parts = append(parts, fmt.Sprintf("%d refused", t.refused))
@@ -220,7 +221,7 @@ func attemptWords(f *rules.Flow, p party, t *tracked) string {
 	if t.silent > 0 {
 		parts = append(parts, fmt.Sprintf("%d without an answer", t.silent))
 	}
-	return fmt.Sprintf("attempted, no connection: %s tried %s to %s, %s", p.name(), Service(f), roleList(f.To), strings.Join(parts, ", "))
+	return fmt.Sprintf("attempted, no connection: %s tried %s to %s, %s", p.name(), service, roleList(f.To), strings.Join(parts, ", "))
 }
 
 func (a *Auditor) missingWords(x *expected, p party, t *tracked) string {
@@ -229,9 +230,9 @@ func (a *Auditor) missingWords(x *expected, p party, t *tracked) string {
 		if unused := a.unusedPorts(x, t); len(unused) > 0 {
 			return fmt.Sprintf("%s %s/%s to %s; the flow's other ports it did", who, x.flow.Proto, strings.Join(rangeNames(unused), ","), article(x.flow.To))
 		}
-		return fmt.Sprintf("%s %s to %s; to others of the role it did", who, Service(x.flow), strings.Join(a.unusedResponders(x, p, t), ", "))
+		return fmt.Sprintf("%s %s to %s; to others of the role it did", who, a.service(x.flow), strings.Join(a.unusedResponders(x, p, t), ", "))
 	}
-	return fmt.Sprintf("%s %s to %s", who, Service(x.flow), article(x.flow.To))
+	return fmt.Sprintf("%s %s to %s", who, a.service(x.flow), article(x.flow.To))
 }
 
 func (a *Auditor) notObservedWords(x *expected, need bool) string {

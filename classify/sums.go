@@ -8,10 +8,10 @@ import (
 	"pcapaudit/rules"
 )
 
-// Limits of sums: hosts counted for one flow, and hosts with a profile of source ports.
+// Limits of sums.
 const (
-	maxFlowHosts = 1 << 16 // in each direction; OrigHosts and RespHosts stop there
-	maxProfiles  = 1 << 16
+	maxFlowHosts = 1 << 18 // hosts counted for flows, all flows together; OrigHosts and RespHosts stop there
+	maxProfiles  = 1 << 16 // hosts with a profile of source ports
 )
 
 // tally counts connections.
@@ -26,6 +26,7 @@ func (t *tally) add(c *flow.Conn) {
 type flowSum struct {
 	tally
 	origs, resps map[party]struct{}
+	unknown      bool // the flow's condition was neither on nor off
 }
 
 // profile is the source ports of one host.
@@ -40,9 +41,11 @@ type profile struct {
 type sums struct {
 	observed   uint64 // connections
 	verdicts   [numVerdicts]tally
+	kinds      map[rules.Kind]*[numVerdicts]tally
 	whys       [numWhys]tally // of out-of-scope connections
 	opens      [numOpens]tally
 	flows      map[*rules.Flow]*flowSum
+	hosts      int // in flows
 	profiles   map[party]*profile
 	exceptions map[*rules.Exception]*exceptionSum
 	timeline   timeline
@@ -54,8 +57,8 @@ type sums struct {
 
 type exceptionSum struct{ used, expired uint64 }
 
-func newSums(set *rules.Set) sums {
-	return sums{flows: map[*rules.Flow]*flowSum{}, profiles: map[party]*profile{}, exceptions: map[*rules.Exception]*exceptionSum{}}
+func newSums() sums {
+	return sums{kinds: map[rules.Kind]*[numVerdicts]tally{rules.Vendor: {}, rules.Baseline: {}, rules.Local: {}}, flows: map[*rules.Flow]*flowSum{}, profiles: map[party]*profile{}, exceptions: map[*rules.Exception]*exceptionSum{}}
 }
 
 // observe counts what does not depend on the verdict.
@@ -86,6 +89,9 @@ func (s *sums) judged(a *Auditor, c *flow.Conn, j *judged) {
 	}
 	if j.exception != nil {
 		s.exception(j)
+	}
+	if j.flow != nil {
+		s.kinds[j.flow.Pack.Kind][j.verdict].add(c)
 	}
 	if j.option != nil && (j.verdict == documented || j.verdict == deviation) {
 		s.flow(a, c, j)
@@ -122,6 +128,7 @@ func (s *sums) flow(a *Auditor, c *flow.Conn, j *judged) {
 		s.flows[j.flow] = f
 	}
 	f.add(c)
+	f.unknown = f.unknown || j.unknown
 	s.host(f.origs, a.partyOf(j.view.orig, j.view.from.Addr()))
 	s.host(f.resps, a.partyOf(j.view.resp, j.view.to.Addr()))
 }
@@ -130,10 +137,11 @@ func (s *sums) host(set map[party]struct{}, p party) {
 	if _, ok := set[p]; ok {
 		return
 	}
-	if len(set) >= maxFlowHosts {
+	if s.hosts >= maxFlowHosts {
 		s.unkept++
 		return
 	}
+	s.hosts++
 	set[p] = struct{}{}
 }
 
@@ -173,6 +181,18 @@ func (s *sums) totals() []Total {
 	return list
 }
 
+func (s *sums) kindTotals() []KindTotal {
+	list := []KindTotal{}
+	for _, kind := range []rules.Kind{rules.Vendor, rules.Baseline, rules.Local} {
+		for v, t := range s.kinds[kind] {
+			if t.connections > 0 {
+				list = append(list, KindTotal{string(kind), verdict(v).String(), t.connections, t.bytes})
+			}
+		}
+	}
+	return list
+}
+
 func reasonTotals(tallies []tally, names []string) []ReasonTotal {
 	list := []ReasonTotal{}
 	for i, t := range tallies {
@@ -185,15 +205,19 @@ func reasonTotals(tallies []tally, names []string) []ReasonTotal {
 }
 
 // flowTotals lists the flows with traffic in the order of packs and of their documents, baseline flows or the others.
-func (s *sums) flowTotals(packs []*rules.Pack, baseline bool) []FlowTotal {
+func (s *sums) flowTotals(a *Auditor, baseline bool) []FlowTotal {
 	list := []FlowTotal{}
-	for _, p := range packs {
+	for _, p := range a.set.Packs {
 		if (p.Kind == rules.Baseline) != baseline {
 			continue
 		}
 		for _, f := range p.Flows {
 			if t := s.flows[f]; t != nil {
-				list = append(list, FlowTotal{f.Ref(), f.Title, Service(f), t.connections, t.bytes, len(t.origs), len(t.resps)})
+				total := FlowTotal{Flow: f.Ref(), Title: f.Title, Service: a.service(f), Connections: t.connections, Bytes: t.bytes, OrigHosts: len(t.origs), RespHosts: len(t.resps)}
+				if t.unknown {
+					total.Note = unknownCondition(f)
+				}
+				list = append(list, total)
 			}
 		}
 	}

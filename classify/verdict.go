@@ -33,26 +33,27 @@ type shared struct {
 
 // judge is the procedure of the verdict, one function a step. pending is true where the verdict hangs on an announcement that may still come.
 func (a *Auditor) judge(c *flow.Conn) (j judged, pending bool) {
-	v := a.viewOf(c)
-	if w := a.scope(c, &v); w != 0 {
-		return judged{verdict: outOfScope, original: outOfScope, why: w, view: v}, false
+	v, flipped := &a.views[0], &a.views[0]
+	*v = a.viewOf(c)
+	if w := a.scope(c, v); w != 0 {
+		return judged{verdict: outOfScope, original: outOfScope, why: w, view: *v}, false
 	}
-	flipped := v
-	a.checks = a.checkPlan(a.checks[:0], c, &v)
+	a.checks = a.checkPlan(a.checks[:0], c, v)
 	if c.KnownBy.Uncertain() && !c.Proto.IsICMP() {
-		flipped = a.flippedView(c)
-		a.checks = a.checkPlan(a.checks, c, &flipped)
+		flipped = &a.views[1]
+		*flipped = a.flippedView(c)
+		a.checks = a.checkPlan(a.checks, c, flipped)
 	}
 	if j, pending, ok := a.documented(); ok {
 		return j, pending
 	}
 	steps := [...]func(*flow.Conn, *view, *view) (judged, bool){a.deviating, a.reversedRoles, a.silent, a.platformService}
 	for _, step := range steps {
-		if j, ok := step(c, &v, &flipped); ok {
+		if j, ok := step(c, v, flipped); ok {
 			return a.except(c, j), false
 		}
 	}
-	return a.except(c, a.unexpected(c, &v)), false
+	return a.except(c, a.unexpected(c, v)), false
 }
 
 func (a *Auditor) checkPlan(into []checked, c *flow.Conn, v *view) []checked {
@@ -136,11 +137,17 @@ func (a *Auditor) reversedRoles(c *flow.Conn, v, _ *view) (judged, bool) {
 	return judged{}, false
 }
 
-// silent is step 6: a flow joins these roles and its document states no port.
+// silent is step 6: a flow joins these roles and its document states no port. One that does not apply here asks nothing.
 func (a *Auditor) silent(c *flow.Conn, v, flipped *view) (judged, bool) {
 	for _, w := range []*view{v, flipped} {
-		if p := a.plan(c, w); len(p.silent) > 0 {
-			return judged{verdict: indeterminate, why: whyDocumentSilent, view: *w, flow: p.silent[0], silent: p.silent}, true
+		var flows []*rules.Flow
+		for _, f := range a.plan(c, w).silent {
+			if a.set.Condition(f, c.First) != rules.Off {
+				flows = append(flows, f)
+			}
+		}
+		if len(flows) > 0 {
+			return judged{verdict: indeterminate, why: whyDocumentSilent, view: *w, flow: flows[0], silent: flows}, true
 		}
 	}
 	return judged{}, false
@@ -194,6 +201,10 @@ func (a *Auditor) except(c *flow.Conn, j judged) judged {
 	return j
 }
 
+func unknownCondition(f *rules.Flow) string {
+	return "condition " + f.Condition + " is not stated by the site"
+}
+
 // export gives the judgement as reports show it.
 func (j *judged) export() Judgement {
 	e := Judgement{Verdict: j.verdict.String(), Why: j.why.names(), SharedWith: []string{}, Match: j.match, Unverified: j.opens.names()}
@@ -207,7 +218,7 @@ func (j *judged) export() Judgement {
 		e.SharedWith = append(e.SharedWith, f.Ref())
 	}
 	if j.unknown {
-		e.Note = "condition " + j.flow.Condition + " is not stated by the site"
+		e.Note = unknownCondition(j.flow)
 	}
 	if j.verdict == excepted {
 		e.Original = j.original.String()

@@ -198,3 +198,18 @@ flows:
 		}
 	}
 }
+
+func TestSilentFlowThatDoesNotApplyAsksNothing(t *testing.T) {
+	pack := strings.Replace(testPack, `from: [server], to: [vault], proto: tcp, ports: [unstated], need: required`,
+		`from: [server], to: [vault], proto: unstated, ports: [unstated], need: conditional, condition: licensed`, 1)
+	for _, c := range []struct{ site, conn, want string }{
+		{"", "10.0.0.10:50000 > 10.0.0.30:8888 udp answered", "indeterminate document-silent flow=p/store"},
+		{"conditions: [{name: p/licensed, state: \"off\"}]", "10.0.0.10:50000 > 10.0.0.30:8888 udp answered", "unexpected undocumented-service"},
+		{"ports: [{flow: p/store, ports: [\"21\"], to: [vault-1], source: s, approver: a}]", "10.0.0.10:50000 > 10.0.0.30:21 tcp established",
+			"documented flow=p/store note=condition licensed is not stated by the site"},
+	} {
+		if got := judgedLines(set(t, testSite+c.site+"\n", pack), conns(t, c.conn))[1]; got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.conn, got, c.want)
+		}
+	}
+}

@@ -7,21 +7,29 @@ import (
 	"unicode/utf8"
 )
 
-// maxText is the longest hostile string, in runes, that a report shows: names of files, interfaces and hosts fit, a flood does not.
-const maxText = 256
+// The longest strings, in runes, that a report shows. A name from outside fits in maxText, a flood does not; a sentence of the audit, which may list names, has more room.
+const (
+	maxText     = 256
+	maxSentence = 4096
+)
 
 // cleanText makes text from the wire or from a capture file safe for a terminal and for one line of plain text: control
 // characters, invalid UTF-8, bidirectional overrides, zero-width characters and line separators become visible escapes, and what is
 // too long is cut with a mark.
-func cleanText(s string) string {
-	if isPlain(s) {
+func cleanText(s string) string { return cleanTo(s, maxText) }
+
+// cleanSentence is cleanText for a sentence that the audit composed.
+func cleanSentence(s string) string { return cleanTo(s, maxSentence) }
+
+func cleanTo(s string, most int) string {
+	if len(s) <= most && isPlain(s) {
 		return s
 	}
 	var b strings.Builder
 	n := 0
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
-		if n++; n > maxText {
+		if n++; n > most {
 			b.WriteString("…")
 			break
 		}
@@ -40,11 +48,8 @@ func cleanText(s string) string {
 	return b.String()
 }
 
-// isPlain is the common case: short printable ASCII needs no work.
+// isPlain is the common case: printable ASCII needs no work.
 func isPlain(s string) bool {
-	if len(s) > maxText {
-		return false
-	}
 	for i := range len(s) {
 		if s[i] < 0x20 || s[i] > 0x7e {
 			return false

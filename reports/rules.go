@@ -36,7 +36,7 @@ func PackTable(w io.Writer, k *rules.Pack, look Look) error {
 		p.head("Conditions")
 		rows = rows[:0]
 		for _, c := range k.Conditions {
-			rows = append(rows, []string{cleanText(c.Name), c.Default, cleanText(c.Title)})
+			rows = append(rows, []string{cleanText(c.Name), c.Default, cleanSentence(c.Title)})
 		}
 		p.grid([]column{{title: "condition"}, {title: "default"}, {title: "what it says", flex: true}}, rows)
 	}
@@ -56,7 +56,7 @@ func (p *page) flow(f *rules.Flow) {
 		arrow = " <-> "
 	}
 	p.line("  %s", p.paint(cleanText(f.ID), color.Bold))
-	p.para(4, "", cleanText(f.Title))
+	p.para(4, "", cleanSentence(f.Title))
 	p.para(4, "", cleanText(strings.Join(f.From, ", ")+arrow+strings.Join(f.To, ", ")+"  "+ServiceText(f)))
 	words := f.Need
 	for _, s := range []string{f.Occurrence, conditionText(f), scopeText(f), encryptionText(f)} {
@@ -69,7 +69,7 @@ func (p *page) flow(f *rules.Flow) {
 		p.para(4, "cites ", cleanText(strings.TrimSpace(c.Document+" "+c.Lines+" "+c.Section)))
 	}
 	if f.Note != "" {
-		p.para(4, "note: ", cleanText(f.Note))
+		p.para(4, "note: ", cleanSentence(f.Note))
 	}
 }
 

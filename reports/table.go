@@ -39,13 +39,13 @@ func writeTable(w io.Writer, a *classify.Audit, look Look) error {
 
 func (p *page) result(a *classify.Audit) {
 	paint := map[string]color.Attribute{"clean": color.FgGreen, "deviations": color.FgRed, "inconclusive": color.FgYellow}[a.Result.Verdict]
-	p.para(0, "Result: ", p.paint(strings.ToUpper(a.Result.Verdict), color.Bold, paint)+": "+cleanText(a.Result.Text))
+	p.para(0, "Result: ", p.paint(strings.ToUpper(a.Result.Verdict), color.Bold, paint)+": "+cleanSentence(a.Result.Text))
 	for i, r := range a.Result.Reasons {
 		if i == foldRows && !p.look.All {
 			p.line("  and %d more reasons", len(a.Result.Reasons)-i)
 			break
 		}
-		p.para(2, "- ", cleanText(r))
+		p.para(2, "- ", cleanSentence(r))
 	}
 }
 
@@ -109,7 +109,11 @@ func (p *page) verdicts(a *classify.Audit) {
 	var rows [][]string
 	for _, t := range a.Totals {
 		if t.Connections > 0 || p.look.All {
-			rows = append(rows, []string{t.Verdict, number(t.Connections), number(t.Packets), size(t.Bytes)})
+			name := t.Verdict
+			if a.Site == nil && name == "documented" {
+				name += ", by port only"
+			}
+			rows = append(rows, []string{name, number(t.Connections), number(t.Packets), size(t.Bytes)})
 		}
 	}
 	if len(rows) == 0 {
@@ -125,7 +129,7 @@ func (p *page) lookAt(a *classify.Audit) {
 	}
 	p.head("Look at first")
 	for i, l := range a.Result.LookAt {
-		p.para(2, fmt.Sprintf("%d. ", i+1), cleanText(l))
+		p.para(2, fmt.Sprintf("%d. ", i+1), cleanSentence(l))
 	}
 }
 
@@ -159,7 +163,7 @@ func (p *page) group(g classify.Group) {
 		tail += ", does not decide"
 	}
 	p.line("  %s  %s", p.paint(fmt.Sprintf("%-6s", g.Severity), severityColor[g.Severity]), cleanText(verdict)+tail)
-	p.para(10, "", cleanText(g.Title))
+	p.para(10, "", cleanSentence(g.Title))
 	for i, f := range g.Findings {
 		if i == foldMembers && !p.look.All {
 			p.line("          and %s", plural(uint64(len(g.Findings)-i), "more"))
@@ -173,12 +177,12 @@ func (p *page) group(g classify.Group) {
 func (p *page) finding(f *classify.Finding, inGroup bool) {
 	indent := 10
 	if inGroup {
-		p.para(indent, "· ", cleanText(f.Summary))
+		p.para(indent, "· ", cleanSentence(f.Summary))
 		indent += 2
 	}
 	for _, l := range []struct{ lead, text string }{{"why: ", f.Reason}, {"nearest: ", f.Nearest}, {"exception: ", f.Exception}, {"look: ", f.Look}} {
 		if l.text != "" {
-			p.para(indent, l.lead, cleanText(l.text))
+			p.para(indent, l.lead, cleanSentence(l.text))
 		}
 	}
 	if len(f.Hosts) > 0 {
@@ -218,6 +222,11 @@ func (p *page) folded(list []string, most int) string {
 
 // expectations is the flow matrix: one row a documented flow, folded over its hosts.
 func (p *page) expectations(a *classify.Audit) {
+	if a.Site == nil {
+		p.head("Documented flows")
+		p.line("  not expected of anybody: without a site file no host holds a role")
+		return
+	}
 	p.head(fmt.Sprintf("Documented flows (%d applied to this site)", len(a.Expectations)))
 	var rows [][]string
 	quiet := 0
@@ -226,7 +235,7 @@ func (p *page) expectations(a *classify.Audit) {
 			quiet++
 			continue
 		}
-		rows = append(rows, []string{cleanText(e.Flow), e.Service, need(e), cleanText(e.Summary)})
+		rows = append(rows, []string{cleanText(e.Flow), e.Service, need(e), cleanSentence(e.Summary)})
 	}
 	p.grid([]column{{title: "flow"}, {title: "service"}, {title: "need"}, {title: "status per originating host", flex: true}}, rows)
 	if quiet > 0 {
@@ -235,7 +244,7 @@ func (p *page) expectations(a *classify.Audit) {
 	if p.look.All {
 		for _, e := range a.Expectations {
 			for _, h := range e.Open {
-				p.para(2, "", cleanText(fmt.Sprintf("%s, %s: %s: %s", e.Flow, h.Host, h.Status, h.Reason)))
+				p.para(2, "", cleanSentence(fmt.Sprintf("%s, %s: %s: %s", e.Flow, h.Host, h.Status, h.Reason)))
 			}
 		}
 	}
@@ -273,7 +282,7 @@ func (p *page) others(a *classify.Audit) {
 		p.head(s.title)
 		var rows [][]string
 		for _, r := range s.rows {
-			rows = append(rows, []string{cleanText(r.Reason), number(r.Connections), size(r.Bytes)})
+			rows = append(rows, []string{cleanSentence(r.Reason), number(r.Connections), size(r.Bytes)})
 		}
 		p.grid([]column{{title: "what"}, {title: "connections", right: true}, {title: "bytes", right: true}}, rows)
 	}
@@ -281,14 +290,14 @@ func (p *page) others(a *classify.Audit) {
 		p.head("Exceptions")
 		var rows [][]string
 		for _, e := range a.Exceptions {
-			rows = append(rows, []string{cleanText(e.ID), e.State, number(e.Connections), e.Until, cleanText(e.Ticket), cleanText(e.Approver), cleanText(e.Reason)})
+			rows = append(rows, []string{cleanText(e.ID), e.State, number(e.Connections), e.Until, cleanText(e.Ticket), cleanText(e.Approver), cleanSentence(e.Reason)})
 		}
 		p.grid([]column{{title: "id"}, {title: "state"}, {title: "connections", right: true}, {title: "until"}, {title: "ticket"}, {title: "approver"}, {title: "reason", flex: true}}, rows)
 	}
 	if len(a.Warnings) > 0 {
 		p.head("Warnings")
 		for _, w := range a.Warnings {
-			p.para(2, "- ", cleanText(w))
+			p.para(2, "- ", cleanSentence(w))
 		}
 	}
 }

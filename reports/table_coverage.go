@@ -10,7 +10,7 @@ import (
 func (p *page) coverage(a *classify.Audit) {
 	p.head("Coverage: what this report cannot show")
 	for _, s := range a.Coverage.CannotShow {
-		p.para(2, "- ", cleanText(s))
+		p.para(2, "- ", cleanSentence(s))
 	}
 	for _, g := range a.Period.Gaps {
 		p.para(2, "- ", fmt.Sprintf("no input covers %s to %s", shortTime(g.From), shortTime(g.Until)))
@@ -73,13 +73,15 @@ func (p *page) inputs(a *classify.Audit) {
 			p.line("     not hashed (--hash none): this report cannot be verified against its inputs")
 		}
 		for _, w := range in.Warnings {
-			p.para(5, "warning: ", cleanText(w))
+			p.para(5, "warning: ", cleanSentence(w))
 		}
 	}
 	for _, k := range a.Packs {
-		p.para(2, "pack  ", fmt.Sprintf("%s  %s  SHA256 %s", cleanText(k.Name), k.Kind, k.SHA256))
+		p.line("  %s pack %s", k.Kind, cleanText(k.Name))
+		p.line("     SHA256 %s", k.SHA256)
 	}
 	if a.Site != nil {
-		p.para(2, "site  ", fmt.Sprintf("%s  SHA256 %s", cleanText(a.Site.File), a.Site.SHA256))
+		p.line("  site %s", cleanText(a.Site.File))
+		p.line("     SHA256 %s", a.Site.SHA256)
 	}
 }

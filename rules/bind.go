@@ -13,7 +13,7 @@ func (b *binder) hosts() {
 	for i, h := range s.Site.Hosts {
 		s.number[h] = uint32(i + 1)
 		for j := range h.Roles {
-			if b.resolve(&b.checker, "role", &h.Roles[j], roleNames, h) {
+			if _, ok := s.roleIDs[h.Roles[j]]; ok || b.resolve(&b.checker, "role", &h.Roles[j], roleNames, h) {
 				b.bind(h, h.Roles[j])
 			}
 		}
@@ -44,8 +44,8 @@ func (b *binder) bind(h *Host, role string) {
 
 // bindDocumented lists a host under a role without making the role part of the host: it follows from the address.
 func (b *binder) bindDocumented(h *Host, role string) {
-	if !slices.Contains(b.set.hostsOf[role], h) {
-		b.set.hostsOf[role] = append(b.set.hostsOf[role], h)
+	if list := b.set.hostsOf[role]; len(list) == 0 || list[len(list)-1] != h { // hosts come one after the other
+		b.set.hostsOf[role] = append(list, h)
 	}
 }
 

@@ -78,7 +78,7 @@ type override struct {
 // Compile binds a site (nil without one) to packs. The set is nil if any problem is an error. Without packs the site is checked against the embedded ones.
 func Compile(packs []*Pack, site *Site) (*Set, []Problem) {
 	s := &Set{Packs: slices.Clone(packs), Site: site}
-	b := &binder{set: s, known: map[string]*Pack{}}
+	b := &binder{set: s, known: map[string]*Pack{}, others: map[string]*Pack{}}
 	if site != nil {
 		b.file, b.places = site.File, site.places
 		if site.local != nil {
@@ -117,6 +117,7 @@ type binder struct {
 	checker
 	set    *Set
 	known  map[string]*Pack // chosen packs by name
+	others map[string]*Pack // embedded packs that are not chosen, once asked for
 	byName map[string]*Host
 }
 
@@ -273,8 +274,7 @@ func (b *binder) resolve(c *checker, kind string, text *string, names func(*Pack
 	}
 	p, chosen := b.known[pack], true
 	if p == nil && slices.Contains(builtinNames(), pack) {
-		p, _ = loadBuiltin(pack)
-		chosen = false
+		p, chosen = b.other(pack), false
 	}
 	if p == nil {
 		c.fail(fmt.Sprintf("unknown pack %q", pack), packAdvice(pack, keys(b.known)), text, entry)
@@ -285,6 +285,16 @@ func (b *binder) resolve(c *checker, kind string, text *string, names func(*Pack
 		return false
 	}
 	return chosen
+}
+
+// other is an embedded pack that is not chosen.
+func (b *binder) other(name string) *Pack {
+	p, ok := b.others[name]
+	if !ok {
+		p, _ = loadBuiltin(name)
+		b.others[name] = p
+	}
+	return p
 }
 
 func packAdvice(pack string, chosen []string) string {

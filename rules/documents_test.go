@@ -23,15 +23,15 @@ func (p printed) String() string { return fmt.Sprintf("line %d, %q (%s)", p.line
 
 // What is a number on the page and no port, by its form alone.
 var notPorts = []*regexp.Regexp{
-	regexp.MustCompile(`<[^>]*>`),                                  // markup
-	regexp.MustCompile(`\d+\.\d+\.\d+\.\d+(/\d+)?`),                // addresses and prefixes
-	regexp.MustCompile(`\d{4}-\d{2}-\d{2}|\d{2}/\d{2}/\d{4}`),      // dates
-	regexp.MustCompile(`\d+\.\d+`),                                 // versions
-	regexp.MustCompile(`\d+%`),                                     // widths
-	regexp.MustCompile(`(?i)(note|remarque)s? \d`),                 // references to notes
-	regexp.MustCompile(`(System Center|Lync Server) 20\d\d( R2)?`), // product names
-	regexp.MustCompile(`^\d+\. `),                                  // numbered headings
-	regexp.MustCompile(`[\pL_][\pL_\d]*\d[\pL_\d]*`),               // digits inside words
+	regexp.MustCompile(`<[^>]*>`),                                          // markup
+	regexp.MustCompile(`\d+\.\d+\.\d+\.\d+(/\d+)?`),                        // addresses and prefixes
+	regexp.MustCompile(`\d{4}-\d{2}-\d{2}|\d{2}/\d{2}/\d{4}`),              // dates
+	regexp.MustCompile(`\d+\.\d+`),                                         // versions
+	regexp.MustCompile(`\d+%`),                                             // widths
+	regexp.MustCompile(`(?i)(note|remarque)s? \d`),                         // references to notes
+	regexp.MustCompile(`(System Center|Lync Server)[ \x{a0}]20\d\d( R2)?`), // product names
+	regexp.MustCompile(`^\d+\. `),                                          // numbered headings
+	regexp.MustCompile(`[\pL_][\pL_\d]*\d[\pL_\d]*`),                       // digits inside words
 	regexp.MustCompile(`\d+_\d+`),
 }
 
@@ -125,6 +125,9 @@ func cites(f *Flow, line int) bool {
 	})
 }
 
+// misplaced are cells that stand in the wrong column: HTTP is TCP, and the row's TCP cell is empty.
+var misplaced = map[string]int{"004_e1193c574d545350.txt": 110}
+
 // exempt reads the lines "LINE PORT reason" of an exemption list.
 func exempt(t *testing.T, file string) map[[2]int]bool {
 	data, err := os.ReadFile(file)
@@ -180,6 +183,9 @@ func testDocument(t *testing.T, p *Pack, d Document) {
 		t.Errorf("only %d ports found", len(ports))
 	}
 	for _, at := range ports {
+		if misplaced[d.File] == at.line {
+			at.proto = ""
+		}
 		key := [2]int{at.line, at.port}
 		covered := slices.ContainsFunc(p.Flows, func(f *Flow) bool { return cites(f, at.line) && states(f, at) })
 		switch _, listed := left[key]; {

@@ -84,7 +84,7 @@ func (s *Set) Joining(orig, resp *Membership) []Candidate {
 			continue
 		}
 		match := PortOther
-		if j.noProto || slices.ContainsFunc(j.portsAt(resp.asResp.host), func(p portSpec) bool { return p.match == PortUnstated }) {
+		if j.noProto && !j.overriddenAt(resp.asResp.host) || slices.ContainsFunc(j.portsAt(resp.asResp.host), func(p portSpec) bool { return p.match == PortUnstated }) {
 			match = PortUnstated
 		}
 		p.joining = append(p.joining, s.candidate(j, match))
@@ -208,7 +208,7 @@ func (s *Set) covers(f *compiledFlow, resp *Host, wanted service) PortMatch {
 	default:
 		match = f.coversICMP(wanted)
 	}
-	if f.noProto && match != PortOther {
+	if f.noProto && match != PortOther && !f.overriddenAt(resp) {
 		return PortUnstated
 	}
 	return match

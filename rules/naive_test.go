@@ -131,15 +131,15 @@ func (n naive) ports(f *Flow, host *Host, proto flow.Proto, port uint16, icmpTyp
 		}
 		return PortOther
 	}
-	list := f.Ports
+	list, supplied := f.Ports, false
 	for _, o := range n.site.Ports {
 		if o.Flow == f.Pack.Name+"/"+f.ID && len(o.To) == 0 {
-			list = o.Ports
+			list, supplied = o.Ports, true
 		}
 	}
 	for _, o := range n.site.Ports {
 		if o.Flow == f.Pack.Name+"/"+f.ID && host != nil && slices.Contains(o.To, host.Name) {
-			list = o.Ports
+			list, supplied = o.Ports, true
 		}
 	}
 	best := PortOther
@@ -174,7 +174,7 @@ func (n naive) ports(f *Flow, host *Host, proto flow.Proto, port uint16, icmpTyp
 			best = match
 		}
 	}
-	if f.Proto == "unstated" && best != PortOther {
+	if f.Proto == "unstated" && best != PortOther && !supplied {
 		best = PortUnstated
 	}
 	return best

@@ -181,6 +181,11 @@ func (s *Set) PortsOf(f *Flow, resp *Host) []PortRange {
 // DynamicPorts is the range from which a responding host (nil: of unknown OS) picks the ports of a flow's dynamic entry.
 func (s *Set) DynamicPorts(f *Flow, resp *Host) []PortRange { return s.ephemeral(f.Pack, resp) }
 
+// overriddenAt says whether the site supplies the ports at a responding host. Where the document states no protocol, the ports are then those of any protocol that has ports.
+func (f *compiledFlow) overriddenAt(resp *Host) bool {
+	return slices.ContainsFunc(f.overrides, func(o override) bool { return o.hosts == nil || resp != nil && o.hosts[resp] })
+}
+
 // portsAt is the flow's port entries at a responding host: the site's override that names the host, else that for all, else the document's.
 func (f *compiledFlow) portsAt(resp *Host) []portSpec {
 	specs := f.ports

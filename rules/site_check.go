@@ -14,6 +14,7 @@ type siteChecker struct {
 	checker
 	site  *Site
 	hosts map[string]*Host
+	names []string // of the hosts, sorted; nil until asked for
 }
 
 // checkSite reports what is wrong with a site as read, without regard to packs.
@@ -150,11 +151,19 @@ func (k *siteChecker) equalEntries() {
 	}
 }
 
+// hostList is the names of the hosts, for advice.
+func (k *siteChecker) hostList() []string {
+	if k.names == nil {
+		k.names = keys(k.hosts)
+	}
+	return slices.Clip(k.names)
+}
+
 // hostNames checks a list of host names.
 func (k *siteChecker) hostNames(names []string) {
 	for i := range names {
 		if k.hosts[names[i]] == nil {
-			k.fail(fmt.Sprintf("unknown host %q", names[i]), meant(names[i], keys(k.hosts)), &names[i])
+			k.fail(fmt.Sprintf("unknown host %q", names[i]), meant(names[i], k.hostList()), &names[i])
 		}
 	}
 }
@@ -194,7 +203,7 @@ func (k *siteChecker) proxies() {
 	for i := range k.site.Proxies {
 		p := &k.site.Proxies[i]
 		if k.hosts[p.Host] == nil {
-			k.fail(fmt.Sprintf("unknown host %q", p.Host), meant(p.Host, keys(k.hosts)), &p.Host, p)
+			k.fail(fmt.Sprintf("unknown host %q", p.Host), meant(p.Host, k.hostList()), &p.Host, p)
 		}
 		if len(p.Ports) == 0 {
 			k.fail("a proxy without ports", "add ports: those on which it accepts connections", p)

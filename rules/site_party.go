@@ -27,7 +27,7 @@ func (k *siteChecker) end(text *string, entry any, role bool, words ...string) {
 	default:
 		if _, what, do := parseAddresses(*text); what != "" {
 			if !strings.ContainsAny(*text, "/:") && strings.Trim(*text, "0123456789.-") != "" {
-				what, do = fmt.Sprintf("unknown host %q", *text), meant(*text, append(keys(k.hosts), words...))
+				what, do = fmt.Sprintf("unknown host %q", *text), meant(*text, append(k.hostList(), words...))
 			}
 			k.fail(what, do, text, entry)
 		}
