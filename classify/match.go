@@ -3,6 +3,7 @@ package classify
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 
 	"pcapaudit/capture/flow"
 	"pcapaudit/rules"
@@ -14,15 +15,28 @@ type view struct {
 	from, to   netip.AddrPort
 	port       uint16 // of the responder, inside port where the site declares a translation
 	flipped    bool   // the connection's ends are exchanged: its originator is a guess, and this is the other one
+	sure       bool   // who opened the connection is known
 }
 
 func (v *view) origEnd() rules.End { return rules.End{Addr: v.from.Addr(), Of: v.orig} }
 func (v *view) respEnd() rules.End { return rules.End{Addr: v.to.Addr(), Of: v.resp} }
 
+// viewOf is the connection as the capture layer saw it, turned where that makes a broadcast or multicast address its originator: such an address opens nothing, so the other end did.
 func (a *Auditor) viewOf(c *flow.Conn) view {
-	v := view{from: c.Orig, to: c.Resp, orig: a.set.Lookup(c.Orig.Addr(), c.First)}
+	v := view{from: c.Orig, to: c.Resp, orig: a.set.Lookup(c.Orig.Addr(), c.First), sure: !c.KnownBy.Uncertain()}
+	if isGroup(v.orig, c.Orig.Addr()) {
+		v = a.flippedView(c)
+		v.flipped, v.sure = false, true
+		return v
+	}
 	v.resp, v.port = a.set.Responder(c.Resp, c.First)
+	v.sure = v.sure || isGroup(v.resp, c.Resp.Addr())
 	return v
+}
+
+// isGroup is true for multicast addresses and for the broadcast addresses of the site's networks.
+func isGroup(m *rules.Membership, a netip.Addr) bool {
+	return a.IsMulticast() || slices.ContainsFunc(m.Roles, func(r rules.HeldRole) bool { return r.Role == "broadcast" })
 }
 
 func (a *Auditor) flippedView(c *flow.Conn) view {
@@ -116,6 +130,11 @@ func (a *Auditor) newOption(cand rules.Candidate, orig *rules.Host, proto flow.P
 	return o
 }
 
+// bySource is true where the fixed source port names the service and the responder's port says nothing: LLMNR answers from 5355 to any high port.
+func (o *option) bySource() bool {
+	return o.Port > rules.PortExact && o.Flow.SourcePorts != "ephemeral" && o.Flow.SourcePorts != "any"
+}
+
 // reservedEnds counts the ends that hold their role only because everybody does.
 func (o *option) reservedEnds() int {
 	n := 0
@@ -176,7 +195,7 @@ type checked struct {
 // check finds what the connection breaks of a flow that its roles, protocol and port fit.
 func (a *Auditor) check(c *flow.Conn, v *view, o *option) checked {
 	k := checked{option: o, view: v, opens: o.opens}
-	uncertain := c.KnownBy.Uncertain()
+	uncertain := !v.sure
 	if uncertain && o.Flow.Originator != "either" {
 		k.opens |= openOriginator
 	}

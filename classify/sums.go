@@ -148,7 +148,7 @@ func (s *sums) host(set map[party]struct{}, p party) {
 // profile notes the source port where it is the originator's own choice and the originator is certain.
 func (s *sums) profile(a *Auditor, c *flow.Conn, j *judged) {
 	o := j.option
-	if o.anySource || o.Flow.SourcePorts != "" && o.Flow.SourcePorts != "ephemeral" || c.KnownBy.Uncertain() || j.view.translated() || c.Proto != flow.TCP && c.Proto != flow.UDP {
+	if o.anySource || o.Flow.SourcePorts != "" && o.Flow.SourcePorts != "ephemeral" || !j.view.sure || j.view.translated() || c.Proto != flow.TCP && c.Proto != flow.UDP {
 		return
 	}
 	who := a.partyOf(j.view.orig, j.view.from.Addr())

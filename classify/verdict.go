@@ -39,7 +39,7 @@ func (a *Auditor) judge(c *flow.Conn) (j judged, pending bool) {
 		return judged{verdict: outOfScope, original: outOfScope, why: w, view: *v}, false
 	}
 	a.checks = a.checkPlan(a.checks[:0], c, v)
-	if c.KnownBy.Uncertain() && !c.Proto.IsICMP() {
+	if !v.sure && !c.Proto.IsICMP() {
 		flipped = &a.views[1]
 		*flipped = a.flippedView(c)
 		a.checks = a.checkPlan(a.checks, c, flipped)
@@ -59,7 +59,9 @@ func (a *Auditor) judge(c *flow.Conn) (j judged, pending bool) {
 func (a *Auditor) checkPlan(into []checked, c *flow.Conn, v *view) []checked {
 	p := a.plan(c, v)
 	for i := range p.options {
-		into = append(into, a.check(c, v, &p.options[i]))
+		if k := a.check(c, v, &p.options[i]); k.broken&whySourcePort == 0 || !k.bySource() {
+			into = append(into, k)
+		}
 	}
 	return into
 }
@@ -94,6 +96,7 @@ func (a *Auditor) documented() (j judged, pending, ok bool) {
 }
 
 // deviating is step 4: roles, protocol and port are met, something stated is broken. The flow with the fewest broken statements is named.
+// A missing announcement alone proves nothing while payloads are not read: it may lie before the capture.
 func (a *Auditor) deviating(c *flow.Conn, _, _ *view) (judged, bool) {
 	var best *checked
 	for i := range a.checks {
@@ -109,7 +112,7 @@ func (a *Auditor) deviating(c *flow.Conn, _, _ *view) (judged, bool) {
 		return judged{}, false
 	}
 	j := judged{verdict: deviation, why: best.broken, opens: best.opens, view: *best.view, flow: best.Flow, option: best.option, match: a.match(best.option), unknown: best.unknown}
-	if best.broken&whySourcePort != 0 && c.KnownBy.Uncertain() || best.broken&whyUnannounced != 0 && a.dynamic.full {
+	if best.broken&whySourcePort != 0 && !best.view.sure || best.broken == whyUnannounced {
 		j.verdict = indeterminate
 	}
 	return j, true
@@ -125,11 +128,11 @@ func (a *Auditor) reversedRoles(c *flow.Conn, v, _ *view) (judged, bool) {
 	p := a.plan(c, &turned)
 	for i := range p.options {
 		o := &p.options[i]
-		if o.Port > rules.PortRanged || o.From.By == rules.ByReserved || o.To.By == rules.ByReserved || o.Proxied {
+		if o.Port > rules.PortRanged || o.From.By == rules.ByReserved || o.To.By == rules.ByReserved || o.Proxied || o.bySource() {
 			continue
 		}
 		j := judged{verdict: deviation, why: whyOriginator, view: *v, flow: o.Flow, option: o, match: a.match(o)}
-		if c.KnownBy.Uncertain() || v.orig.Translation != "" || v.resp.Translation != "" {
+		if !v.sure || v.orig.Translation != "" || v.resp.Translation != "" {
 			j.verdict = indeterminate
 		}
 		return j, true

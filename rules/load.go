@@ -84,11 +84,11 @@ func looksLikePath(s string) bool {
 // LoadPackBytes loads a pack from the bytes of the file of that name. The pack is nil if any problem is an error.
 func LoadPackBytes(file string, data []byte) (*Pack, []Problem) {
 	p := &Pack{File: file, SHA256: hash(data), places: places{}}
-	r := reader{checker{file: file, places: p.places}}
-	r.read(data, p)
+	r := newReader(file, p.places)
+	checkable := r.read(data, p)
 	problems := r.problems
-	if !Failed(problems) {
-		problems = append(problems, checkPack(p, checker{file: file, places: p.places})...)
+	if checkable {
+		problems = follow(r.problems, checkPack(p, checker{file: file, places: p.places}), r.explained)
 	}
 	if Failed(problems) {
 		p = nil
@@ -108,11 +108,11 @@ func LoadSite(path string) (*Site, []Problem) {
 // LoadSiteBytes loads a site from the bytes of the file of that name. The site is nil if any problem is an error.
 func LoadSiteBytes(file string, data []byte) (*Site, []Problem) {
 	s := &Site{File: file, SHA256: hash(data), places: places{}}
-	r := reader{checker{file: file, places: s.places}}
-	r.read(data, s)
+	r := newReader(file, s.places)
+	checkable := r.read(data, s)
 	problems := r.problems
-	if !Failed(problems) {
-		problems = append(problems, checkSite(s, checker{file: file, places: s.places})...)
+	if checkable {
+		problems = follow(r.problems, checkSite(s, checker{file: file, places: s.places}), r.explained)
 	}
 	if Failed(problems) {
 		s = nil

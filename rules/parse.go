@@ -28,41 +28,51 @@ var prose = []string{"note", "reason", "justification"}
 // reader fills a structure from the nodes of a YAML file. It is stricter than the YAML library: the text of a scalar is what
 // counts (010 stays 010 and is refused as a port, on stays a word), an unknown or repeated key, an anchor, an alias, a second
 // document and a control character are errors, every value's place is kept, and all mistakes are found in one pass.
-type reader struct{ checker }
+type reader struct {
+	checker
+	explained map[Pos]bool // entries with a mistake in form: what they lack may follow from it
+	mistaken  bool         // a mistake in the innermost entry being read
+}
+
+func newReader(file string, p places) *reader {
+	return &reader{checker: checker{file: file, places: p}, explained: map[Pos]bool{}}
+}
 
 // read parses data, which must be one YAML mapping, into the structure that into points to. Slices and maps left out become empty.
-func (r *reader) read(data []byte, into any) {
+// It says whether there is a structure to check, be it with mistakes.
+func (r *reader) read(data []byte, into any) bool {
 	if len(data) > MaxFile {
 		r.fail(fmt.Sprintf("the file has %d bytes", len(data)), fmt.Sprintf("a rule file may have at most %d", MaxFile))
-		return
+		return false
 	}
 	if !utf8.Valid(data) {
 		r.fail("the file is not UTF-8 text", "save it as UTF-8")
-		return
+		return false
 	}
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
 		r.syntax(err)
-		return
+		return false
 	}
 	var doc, second yaml.Node
 	if err := loader.Load(&doc); err != nil {
 		r.syntax(err)
-		return
+		return false
 	}
 	switch err := loader.Load(&second); {
 	case err == nil:
 		r.failAt(&second, "a second YAML document", "keep one document in a file")
-		return
+		return false
 	case !errors.Is(err, io.EOF):
 		r.syntax(err)
-		return
+		return false
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {
 		r.fail("the file holds no mapping of keys to values", "see `pcapaudit rules show` for the keys of a pack and the README for those of a site")
-		return
+		return false
 	}
 	r.value(doc.Content[0], reflect.ValueOf(into).Elem(), "")
+	return true
 }
 
 // syntax reports what the YAML library could not parse.
@@ -84,6 +94,7 @@ func (r *reader) pos(n *yaml.Node) Pos { return Pos{r.file, n.Line, n.Column} }
 
 func (r *reader) failAt(n *yaml.Node, what, do string) {
 	r.problems = append(r.problems, Problem{Pos: r.pos(n), What: what, Do: do})
+	r.mistaken = true
 }
 
 // value reads node n, the value of key, into v.
@@ -131,6 +142,8 @@ func (r *reader) mapping(n *yaml.Node, v reflect.Value, key string) {
 	if pos := v.FieldByName("Pos"); pos.IsValid() {
 		pos.Set(reflect.ValueOf(r.pos(n)))
 	}
+	outer := r.mistaken
+	r.mistaken = false
 	first := map[string]*yaml.Node{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
@@ -144,6 +157,11 @@ func (r *reader) mapping(n *yaml.Node, v reflect.Value, key string) {
 		}
 		r.value(n.Content[i+1], v.Field(fields[at]), k.Value)
 	}
+	if r.mistaken {
+		r.explained[r.pos(n)] = true
+		r.explained[Pos{File: r.file}] = r.explained[Pos{File: r.file}] || key == ""
+	}
+	r.mistaken = outer
 	fillEmpty(v)
 }
 

@@ -78,6 +78,20 @@ func sortProblems(problems []Problem) []Problem {
 	return problems
 }
 
+// follow joins the mistakes in form with those in meaning, without what the former explain: what is wrong or missing at the same places, and warnings.
+func follow(form, meaning []Problem, explained map[Pos]bool) []Problem {
+	for _, p := range form {
+		explained[p.Pos] = true
+	}
+	failed := Failed(form)
+	for _, p := range meaning {
+		if !explained[p.Pos] && !(failed && p.Severity == Warning) {
+			form = append(form, p)
+		}
+	}
+	return form
+}
+
 // places remembers where each value of a file stands, by pointer to the value in the loaded structure.
 type places map[any]Pos
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // Europe/Paris, also on machines without zone files
 
 	"pcapaudit/capture/flow"
 )

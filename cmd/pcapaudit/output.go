@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -88,18 +87,4 @@ func bare(err error) error {
 
 func outputError(path string, err error, advice string) error {
 	return exitError{exitOutput, hint(fmt.Errorf("write %s: %w", path, err), "%s", advice)}
-}
-
-// checkedWriter remembers the first write error of a stream.
-type checkedWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (c *checkedWriter) Write(b []byte) (int, error) {
-	n, err := c.w.Write(b)
-	if c.err == nil {
-		c.err = err
-	}
-	return n, err
 }

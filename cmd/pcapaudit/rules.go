@@ -104,7 +104,7 @@ func siteCommand(u *ui) *cobra.Command {
 	var names []string
 	check := &cobra.Command{
 		Use:     "check FILE",
-		Short:   "Check a site file, against packs if any are named, and print every problem with file:line:col",
+		Short:   "Check a site file against the packs that it binds, or those named, and print every problem with file:line:col",
 		Example: "  pcapaudit site check --rules acronis-abr-11.5 site.yaml",
 		Args:    exactly(1, "name one site file"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -112,15 +112,13 @@ func siteCommand(u *ui) *cobra.Command {
 			if err := u.report(problems); err != nil {
 				return err
 			}
-			if len(names) > 0 {
-				packs, err := u.loadPacks(names)
-				if err != nil {
-					return err
-				}
-				_, problems := rules.Compile(packs, site)
-				if err := u.report(problems); err != nil {
-					return err
-				}
+			packs, err := u.loadPacks(packNames(auditFlags{rules: names}, site))
+			if err != nil {
+				return err
+			}
+			_, problems = rules.Compile(packs, site)
+			if err := u.report(problems); err != nil {
+				return err
 			}
 			fmt.Fprintf(u.out, "%s: no problem in %d hosts\n", args[0], len(site.Hosts))
 			return nil

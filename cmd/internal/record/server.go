@@ -142,12 +142,6 @@ func ssh(from, to string) tool {
 	return call(from, append(args, "-i", "{dir}/"+to+"-sshd/user", "root@{"+to+"}", "true")...)
 }
 
-// sftp puts a file on a host that has sshd.
-func sftp(from, to string) tool {
-	args := append([]string{"sftp", "-q"}, sshOptions...)
-	return call(from, append(args, "-i", "{dir}/"+to+"-sshd/user", "-b", "{dir}/"+to+"-sshd/batch", "root@{"+to+"}")...)
-}
-
 // smbd shares one directory with guests, on 445 only.
 func smbd(host string) server {
 	conf := "[global]\nserver role = standalone server\nworkgroup = LAB\nsmb ports = 445\ndisable netbios = yes\nmap to guest = bad user\nguest account = nobody\n" +
