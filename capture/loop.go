@@ -18,7 +18,7 @@ type Config struct {
 	Hash           bool                    // SHA-256 of every input
 	MaxConnections int                     // open at once; 0 means flow.DefaultMaxConnections
 	Emit           func(*flow.Conn)        // called once for each connection, from the goroutine of Run; nil: they are only counted
-	Progress       func(done, total int64) // bytes of the inputs, about once in progressStep; total is -1 where it is not known; nil: no reports
+	Progress       func(done, total int64) // stored bytes of the inputs, about once in progressStep; total is -1 where it is not known; nil: no reports
 }
 
 // progressStep is the captured bytes between two calls of Config.Progress.
@@ -74,7 +74,7 @@ func (r *run) emit(take func(*flow.Conn)) func(*flow.Conn) {
 func (r *run) read(ctx context.Context) error {
 	for {
 		if ctx.Err() != nil {
-			r.result.Interrupted = true
+			r.stop()
 			return nil
 		}
 		err := r.in.fill(&r.records)
@@ -83,9 +83,18 @@ func (r *run) read(ctx context.Context) error {
 			return nil
 		}
 		if err != nil {
+			r.stop()
 			return fmt.Errorf("reading packets: %w", err)
 		}
 		r.tell()
+	}
+}
+
+// stop leaves the inputs where they are. What was read from them is tracked, so that the ledgers balance.
+func (r *run) stop() {
+	r.result.Interrupted = true
+	for r.in.rest(&r.records); r.records.n > 0; r.in.rest(&r.records) {
+		r.track()
 	}
 }
 
@@ -105,27 +114,8 @@ func (r *run) track() {
 }
 
 func (r *run) tell() {
-	if r.progress == nil || r.sinceTold < progressStep {
-		return
+	if r.progress != nil && r.sinceTold >= progressStep {
+		r.sinceTold = 0
+		r.progress(r.in.progress())
 	}
-	r.sinceTold = 0
-	var done, total int64
-	for _, in := range r.in.list {
-		done += in.Read
-		if in.Name == "-" {
-			total = -1
-		} else if total >= 0 {
-			total += in.Size
-		}
-	}
-	for _, s := range r.in.active {
-		switch {
-		case s.ended: // counted already
-		case s.expand != nil:
-			done += s.expand.taken
-		default:
-			done += s.window.offset()
-		}
-	}
-	r.progress(done, total)
 }

@@ -10,8 +10,8 @@ import (
 type Result struct {
 	Inputs      []Input // in the order of reading, which flow.ConnID.File counts
 	Skipped     []string
-	SkippedAll  int // files passed over as no captures; Skipped names the first ones
-	Interrupted bool
+	SkippedAll  int  // files passed over as no captures; Skipped names the first ones
+	Interrupted bool // reading stopped before the inputs ended
 
 	First, Last int64 // smallest and largest usable packet time, ns since 1970 UTC; both 0 where there is none
 	Gaps        []Gap // between inputs, in time order
@@ -66,7 +66,7 @@ func (r *Result) Balanced() error {
 			return fmt.Errorf("byte ledger of %s: %d read and %d unread are not its %d bytes", in.Name, in.Read, in.Unread, in.Size)
 		}
 	}
-	if read != r.Ledger.Read.Packets && !r.Interrupted {
+	if read != r.Ledger.Read.Packets {
 		return fmt.Errorf("packet ledger: the inputs hold %d packets, %d were read", read, r.Ledger.Read.Packets)
 	}
 	c := &r.Connections

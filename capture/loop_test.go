@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -144,6 +145,29 @@ func TestRunInterrupted(t *testing.T) {
 	}
 	if told < progressStep || total != -1 {
 		t.Errorf("progress %d of %d, want at least %d of -1", told, total, progressStep)
+	}
+}
+
+// What was read from several inputs and not tracked yet when a run stops is in the ledger too.
+func TestRunStopsBetweenInputs(t *testing.T) {
+	frame := unhex(t, macs+"08 00"+udp4)
+	dir := t.TempDir()
+	for i := range maxOpenInputs + 1 {
+		writeFile(t, dir, fmt.Sprintf("%03d", i), pcapFile(1000, frame, frame, frame))
+	}
+	res, err := Run(context.Background(), Config{Inputs: []string{dir}})
+	if err == nil || !strings.Contains(err.Error(), "merge them first") || strings.Contains(err.Error(), "ledger") {
+		t.Errorf("error %v", err)
+	}
+	if n := res.Ledger.Read.Packets; n != 3*maxOpenInputs || !res.Interrupted {
+		t.Errorf("%d packets, interrupted %v", n, res.Interrupted)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	two := []string{filepath.Join(dir, "000"), "-"}
+	res, err = Run(ctx, Config{Inputs: two, Stdin: bytes.NewReader(pcapFile(1001, frame, frame))})
+	if err != nil || res.Ledger.Read.Packets != 2 { // of the stream, which had to be read to be put in order
+		t.Errorf("%d packets, error %v", res.Ledger.Read.Packets, err)
 	}
 }
 

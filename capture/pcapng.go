@@ -174,12 +174,18 @@ func (p *ngReader) old(body []byte, b *recordBatch) *fault {
 	}
 	p.stamp(r, iface, body[4:])
 	if drops := p.u16(body[2:]); drops != 0xffff { // 0xffff: not known
-		p.in.DroppedNoted += uint64(drops)
+		p.noteDrops(uint64(drops))
 	}
 	if rest := body[20:]; len(rest) >= padded(captured)+4 {
 		p.packetOptions(rest[padded(captured):])
 	}
 	return nil
+}
+
+// noteDrops saturates: the counts are what the file claims.
+func (p *ngReader) noteDrops(n uint64) {
+	sum, carry := bits.Add64(p.in.DroppedNoted, n, 0)
+	p.in.DroppedNoted = sum | -carry
 }
 
 // simple reads a block without time and interface: it is of the section's first interface, cut to its snaplen.

@@ -117,7 +117,7 @@ func (p *ngReader) interfaceOptions(i *Interface, list []byte) tickClock {
 func (p *ngReader) packetOptions(list []byte) {
 	for code, value, list, ok := p.option(list); ok; code, value, list, ok = p.option(list) {
 		if code == packetDropCount && p.fixed(value, 8) {
-			p.in.DroppedNoted += p.u64(value)
+			p.noteDrops(p.u64(value))
 		}
 	}
 }

@@ -123,13 +123,13 @@ func exactTime(stamp uint64, resolution uint8, offset int64) (int64, bool) {
 	ns := new(mathbig.Int).Mul(new(mathbig.Int).SetUint64(stamp), mathbig.NewInt(1e9))
 	ns.Div(ns, unit)
 	ns.Add(ns, new(mathbig.Int).Mul(mathbig.NewInt(offset), mathbig.NewInt(1e9)))
-	return ns.Int64(), ns.IsInt64()
+	return ns.Int64(), ns.CmpAbs(mathbig.NewInt(maxTime)) < 0
 }
 
 func TestTickClockAgainstRationals(t *testing.T) {
-	stamps := []uint64{0, 1, 999, 1e6, 1_700_000_000_123_456, 1_700_000_000_123_456_789, 1<<63 - 1, 1 << 63, math.MaxUint64, 0xf000_0000_8000_0001, 9_223_372_036, 9_223_372_037, 1_700_000_000 << 20, 1_700_000_000 << 32}
+	stamps := []uint64{0, 1, 999, 1e6, 1_700_000_000_123_456, 1_700_000_000_123_456_789, 1<<63 - 1, 1 << 63, math.MaxUint64, 0xf000_0000_8000_0001, 4_611_686_017, 4_611_686_018, 4_611_686_019, 9_223_372_037, 1_700_000_000 << 20, 1_700_000_000 << 32}
 	offsets := []int64{0, 1, -1, 3600, -1_700_000_000, 9_223_372_036, math.MaxInt64, math.MinInt64, -1 << 62}
-	edge := int64(math.MaxInt64) - 2e9 // the last two seconds on either side may be refused
+	edge := int64(maxTime) - 2e9 // the last two seconds on either side may be refused
 	for resolution := range 256 {
 		for _, offset := range offsets {
 			c, _ := newTickClock(uint8(resolution), offset)
@@ -155,6 +155,17 @@ func TestPcapngUnsupportedResolution(t *testing.T) {
 		if len(read) != 1 || !read[0].badTime || in.BadTimes != 1 || len(in.Warnings) != 1 {
 			t.Errorf("%d: %+v", resolution, in)
 		}
+	}
+}
+
+func TestDropNotesDoNotWrap(t *testing.T) {
+	w := &ngBytes{order: binary.LittleEndian}
+	w.section().iface(1, 0)
+	for range 2 {
+		w.enhanced(testPacket{data: []byte("x")}, ngOption{packetDropCount, w.u64(math.MaxUint64 - 5)})
+	}
+	if _, in := readBytes(t, w.Bytes()); in.DroppedNoted != math.MaxUint64 {
+		t.Errorf("%d packets noted as dropped", in.DroppedNoted)
 	}
 }
 

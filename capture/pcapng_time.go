@@ -14,6 +14,9 @@ type tickClock struct {
 	max       uint64 // largest time stamp that perTick can take
 }
 
+// maxTime bounds packet times in ns, either way (the years 1823 to 2116): the difference of any two is an int64.
+const maxTime = 1 << 62
+
 // newTickClock takes the options if_tsresol and if_tsoffset. As in libpcap, a resolution finer than 10^-19 or 2^-63 s is not supported.
 func newTickClock(resolution uint8, offset int64) (tickClock, string) {
 	exponent := resolution & 0x7f
@@ -37,12 +40,12 @@ func newTickClock(resolution uint8, offset int64) (tickClock, string) {
 	}
 	if exponent <= 9 && offset == 0 {
 		c.perTick = 1e9 / c.perSecond
-		c.max = math.MaxInt64 / c.perTick
+		c.max = (maxTime - 1) / c.perTick
 	}
 	return c, text
 }
 
-// ns converts exactly, rounding down to whole nanoseconds; false where the result is outside int64 (the years 1678 to 2262).
+// ns converts exactly, rounding down to whole nanoseconds; false where the result is beyond maxTime.
 func (c *tickClock) ns(stamp uint64) (int64, bool) {
 	if c.perTick != 0 {
 		return int64(stamp * c.perTick), stamp <= c.max
@@ -53,7 +56,7 @@ func (c *tickClock) ns(stamp uint64) (int64, bool) {
 	sec, frac := stamp/c.perSecond, stamp%c.perSecond
 	hi, lo := bits.Mul64(frac, 1e9)
 	nanos, _ := bits.Div64(hi, lo, c.perSecond)
-	// sec + offset in 65 bits: an offset may bring a stamp beyond int64 back into range.
+	// sec + offset in 65 bits: an offset may bring a stamp beyond the bound back into range.
 	var total int64
 	if c.offset >= 0 {
 		sum, carry := bits.Add64(sec, uint64(c.offset), 0)
@@ -67,7 +70,7 @@ func (c *tickClock) ns(stamp uint64) (int64, bool) {
 			return 0, false
 		}
 	}
-	const edge = math.MaxInt64 / 1_000_000_000
+	const edge = maxTime / 1_000_000_000
 	if total >= edge || total < -edge {
 		return 0, false
 	}

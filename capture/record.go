@@ -16,7 +16,7 @@ type record struct {
 	wire    uint32 // length on the wire as the file states it; may be below len(data) in a damaged file
 	file    uint16 // index of its file in the order of reading
 	iface   uint16 // index into its file's Interfaces
-	badTime bool   // the file gives no time, or one that int64 nanoseconds cannot hold
+	badTime bool   // the file gives no time, or one beyond maxTime
 }
 
 // recordBatch is what the packet loop reads at once. The zero value is empty.
@@ -64,7 +64,7 @@ type Input struct {
 	Sections      int         // pcapng sections
 	Application   string      // that wrote the file (first section that says so)
 	Hardware, OS  string
-	DroppedNoted  uint64 // packets lost during capture according to packet blocks (epb_dropcount, drops count)
+	DroppedNoted  uint64 // packets lost during capture according to packet blocks (epb_dropcount, drops count); does not wrap
 	Comments      uint64 // opt_comment options
 	BadOptions    uint64 // options of a length or place that cannot be true; ignored
 	SkippedBlocks uint64 // blocks that hold no packets, interfaces or statistics: names, secrets, custom, unknown

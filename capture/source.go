@@ -4,17 +4,19 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 )
 
 // inputs are the captures of one audit, read as one sequence in time order. Files whose times do not overlap are read one after
 // the other; those that overlap packet by packet, the file that comes first in the order where times are equal.
 type inputs struct {
 	list    []*Input  // in the order of reading: by first packet time, then as named
-	skipped []string  // found in directories or by patterns and not captures, with the reason; at most maxSkipped
+	skipped []string  // found in directories or by patterns and no captures or gone, with the reason; at most maxSkipped
 	left    int       // how many were skipped
 	waiting []*source // in that order; regular files are closed until their turn
 	active  []*source // open; in that order
 	options inputOptions
+	size    int64 // stored bytes of all; -1 with a stream among them
 }
 
 // fill reads the next packets; io.EOF when all inputs are done. A damaged input is no error: its Input says how it ended.
@@ -37,7 +39,7 @@ func (in *inputs) fill(b *recordBatch) error {
 			return io.EOF
 		}
 		s.hand(b, limit)
-		if s.next == s.pend.n { // its next batch would overwrite bytes that b points at
+		if s.ready() == 0 { // its next batch would overwrite bytes that b points at
 			return nil
 		}
 	}
@@ -48,7 +50,7 @@ func (in *inputs) fill(b *recordBatch) error {
 func (in *inputs) refill() {
 	kept := in.active[:0]
 	for _, s := range in.active {
-		if s.next == s.pend.n {
+		if s.ready() == 0 {
 			s.next = 0
 			s.fill(s.pend)
 		}
@@ -56,6 +58,7 @@ func (in *inputs) refill() {
 			kept = append(kept, s)
 		}
 	}
+	clear(in.active[len(kept):])
 	in.active = kept
 }
 
@@ -69,6 +72,7 @@ func (in *inputs) activate() error {
 			return fmt.Errorf("reading %s: the times of more than %d inputs overlap; merge them first (mergecap)", in.waiting[0].in.Name, maxOpenInputs)
 		}
 		s := in.waiting[0]
+		in.waiting[0] = nil // its buffers go when it has been read, not when the last one has
 		in.waiting = in.waiting[1:]
 		if s.closed {
 			if err := s.open(in.options, windowSize); err != nil {
@@ -131,6 +135,39 @@ func (s *source) hand(b *recordBatch, limit int64) {
 		b.n++
 		s.next++
 	}
+}
+
+// rest is for a reading that stops: it hands out what was read already and not handed out, in time order. b.n is 0 at its end.
+func (in *inputs) rest(b *recordBatch) {
+	b.n = 0
+	open := slices.Concat(in.active, in.waiting)
+	for b.n < len(b.recs) {
+		var first *source
+		for _, s := range open {
+			if s.ready() > 0 && (first == nil || s.key() < first.key()) {
+				first = s
+			}
+		}
+		if first == nil {
+			return
+		}
+		first.hand(b, math.MinInt64)
+	}
+}
+
+// progress gives the stored bytes that are dealt with, and those of all inputs; total is -1 where that is not known.
+func (in *inputs) progress() (done, total int64) {
+	for _, one := range in.list {
+		if one.State != InputUnfinished {
+			done += one.Size
+		}
+	}
+	for _, s := range in.active {
+		if !s.ended {
+			done += s.offset()
+		}
+	}
+	return done, in.size
 }
 
 // linkType is that of the interface that captured the packet.

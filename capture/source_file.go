@@ -71,6 +71,12 @@ func (s *source) open(o inputOptions, size int) (err error) {
 	if err := s.stored.peek(); err != nil {
 		return err
 	}
+	s.unpack(o, size)
+	return s.header()
+}
+
+// unpack puts the window over the stored bytes, with a decompressor in between where they begin like compressed data.
+func (s *source) unpack(o inputOptions, size int) {
 	if s.in.Compression = compressionOf(s.stored.head); s.in.Compression == "" && s.stat != nil {
 		size = int(min(int64(size), s.in.Size+1))
 	}
@@ -90,7 +96,6 @@ func (s *source) open(o inputOptions, size int) (err error) {
 	case o.hash:
 		s.window.digest = newDigest()
 	}
-	return s.header()
 }
 
 // header reads what the capture file begins with.
@@ -231,10 +236,7 @@ func (s *source) settle(finish bool) {
 	w, in := &s.window, s.in
 	hashing := w.digest != nil || s.stored.sum != nil
 	finish = finish && (s.stat != nil || w.err == io.EOF)
-	in.Read = w.offset()
-	if s.expand != nil {
-		in.Read = s.expand.taken
-	}
+	in.Read = s.offset()
 	if s.stat == nil {
 		in.Size = in.Read
 		if s.expand == nil {
@@ -246,6 +248,14 @@ func (s *source) settle(finish bool) {
 	if hashing && in.SHA256 == "" {
 		in.warn("no SHA-256: it was not read to its end")
 	}
+}
+
+// offset is the place in the stored input up to which packets were read; compressed: what the decompressor had taken for them.
+func (s *source) offset() int64 {
+	if s.expand != nil {
+		return s.expand.taken
+	}
+	return s.window.offset()
 }
 
 // release lets go of the file, the goroutines and the memory; with finish after hashing what is left. It gives the hash, if all was hashed.

@@ -61,19 +61,24 @@ func openInputs(args []string, stdin io.Reader, o inputOptions) (*inputs, error)
 		for j := range s.ready() {
 			s.pend.recs[j].file = s.index
 		}
+		if s.stat == nil {
+			in.size = -1
+		} else if in.size >= 0 {
+			in.size += s.stat.Size()
+		}
 	}
-	if s := in.waiting[0]; len(in.list) == 1 && !s.closed { // read without merging
+	if s := in.waiting[0]; len(in.list) == 1 && !s.closed && s.pend == nil { // read without merging
 		in.active, in.waiting = in.waiting, nil
 	}
 	return in, nil
 }
 
-// ready is the number of packets that a probed stream has read already.
+// ready is the number of packets that are read and not handed out.
 func (s *source) ready() int {
 	if s.pend == nil {
 		return 0
 	}
-	return s.pend.n
+	return s.pend.n - s.next
 }
 
 // candidate is an argument, or a file that one has led to.
@@ -83,58 +88,75 @@ type candidate struct {
 	stat   os.FileInfo // nil: not known
 }
 
+// expand leads from the arguments to files. Those that were not named themselves may be gone by now (a ring of files is turned on while it is read).
 func (in *inputs) expand(args []string, stdin io.Reader) ([]candidate, error) {
 	var found []candidate
 	for _, arg := range args {
 		if arg == "-" {
-			c := candidate{source: &source{in: &Input{Name: "-"}, stream: stdin}, named: true}
-			if f, ok := stdin.(*os.File); ok {
-				c.stat, _ = f.Stat()
-			}
-			found = append(found, c)
+			found = append(found, standardInput(stdin))
 			continue
 		}
-		stat, err := os.Stat(arg)
-		paths := []string{arg}
-		named := false
-		switch {
-		case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(arg, "*?["):
-			if paths, err = filepath.Glob(arg); err != nil {
-				return nil, fmt.Errorf("reading %s: %w", arg, err)
-			}
-		case err != nil:
-			return nil, &InputError{arg, plainCause(err)}
-		case stat.IsDir():
-			entries, err := os.ReadDir(arg)
-			if err != nil {
-				return nil, &InputError{arg, plainCause(err)}
-			}
-			paths = paths[:0]
-			for _, e := range entries {
-				paths = append(paths, filepath.Join(arg, e.Name()))
-			}
-		default:
-			named = true
+		paths, named, err := resolve(arg)
+		if err != nil {
+			return nil, err
 		}
 		before := len(found)
 		for _, path := range paths {
-			if stat, err = os.Stat(path); err != nil {
+			stat, err := os.Stat(path)
+			switch {
+			case err != nil && (named || !errors.Is(err, fs.ErrNotExist)):
 				return nil, &InputError{path, plainCause(err)}
+			case err != nil:
+				in.skip(path, plainCause(err))
+			case named || stat.Mode().IsRegular():
+				found = append(found, newCandidate(path, named, stat))
 			}
-			if !named && !stat.Mode().IsRegular() {
-				continue
-			}
-			s := &source{in: &Input{Name: path}, path: path}
-			if stat.Mode().IsRegular() {
-				s.stat = stat
-			}
-			found = append(found, candidate{s, named, stat})
 		}
 		if len(found) == before {
 			return nil, &InputError{arg, errors.New("no files there")}
 		}
 	}
 	return found, nil
+}
+
+// resolve gives the paths that an argument stands for; named: it is a path itself.
+func resolve(arg string) (paths []string, named bool, err error) {
+	stat, err := os.Stat(arg)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(arg, "*?["):
+		if paths, err = filepath.Glob(arg); err != nil {
+			return nil, false, fmt.Errorf("reading %s: %w", arg, err)
+		}
+		return paths, false, nil
+	case err != nil:
+		return nil, false, &InputError{arg, plainCause(err)}
+	case !stat.IsDir():
+		return []string{arg}, true, nil
+	}
+	entries, err := os.ReadDir(arg)
+	if err != nil {
+		return nil, false, &InputError{arg, plainCause(err)}
+	}
+	for _, e := range entries {
+		paths = append(paths, filepath.Join(arg, e.Name()))
+	}
+	return paths, false, nil
+}
+
+func newCandidate(path string, named bool, stat os.FileInfo) candidate {
+	s := &source{in: &Input{Name: path}, path: path}
+	if stat.Mode().IsRegular() {
+		s.stat = stat
+	}
+	return candidate{s, named, stat}
+}
+
+func standardInput(stdin io.Reader) candidate {
+	c := candidate{source: &source{in: &Input{Name: "-"}, stream: stdin}, named: true}
+	if f, ok := stdin.(*os.File); ok {
+		c.stat, _ = f.Stat()
+	}
+	return c
 }
 
 // plainCause takes the path off an error that will be shown with it.
@@ -185,8 +207,8 @@ func (in *inputs) probe(found []candidate) error {
 			options, size = inputOptions{expanded: options.expanded}, probeSize
 		}
 		if err := s.open(options, size); err != nil {
-			if !c.named && errors.Is(err, errNotCapture) {
-				in.skip(s.in.Name, err)
+			if !c.named && (errors.Is(err, errNotCapture) || errors.Is(err, fs.ErrNotExist)) {
+				in.skip(s.in.Name, plainCause(err))
 				continue
 			}
 			return &InputError{s.in.Name, plainCause(err)}

@@ -10,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
+	"weak"
 
 	"pcapaudit/capture/flow"
 )
@@ -277,6 +279,95 @@ func TestArgumentsThatCannotBeRead(t *testing.T) {
 	defer zero.Close()
 	if _, err := openInputs([]string{"-"}, zero, inputOptions{hash: true}); err == nil {
 		t.Error("/dev/zero was taken for a capture")
+	}
+}
+
+// A ring of files is turned on while it is listed and read: what was not named itself may be gone.
+func TestFilesThatVanish(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, dir, "a", series("a", 1))
+	gone := writeFile(t, dir, "b", series("b", 2))
+	if err := os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "c")); err != nil {
+		t.Fatal(err)
+	}
+	in, err := openInputs([]string{dir}, nil, inputOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(gone); err != nil {
+		t.Fatal(err)
+	}
+	if got := dataOf(drainInputs(t, in)); got != "a@1" {
+		t.Errorf("read %s", got)
+	}
+	if len(in.skipped) != 1 || in.left != 1 || !strings.Contains(in.skipped[0], "no such file") {
+		t.Errorf("skipped %q", in.skipped)
+	}
+	if one := in.list[1]; one.State != InputCut || one.Unread == 0 || !strings.Contains(one.Detail, "cannot be read any more") {
+		t.Errorf("%+v", one)
+	}
+	if _, err := openInputs([]string{filepath.Join(dir, "c")}, nil, inputOptions{}); err == nil {
+		t.Error("a file given by name and not there is no error")
+	}
+}
+
+// What a probed stream gave is not lost where it turns out to be the only capture.
+func TestStandardInputBesideOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, dir, "notes.txt", []byte("no capture"))
+	var seconds []uint64
+	for i := range uint64(3 * flow.BatchSize) {
+		seconds = append(seconds, i)
+	}
+	read, in := readInputs(t, bytes.NewReader(series("s", seconds...)), inputOptions{hash: true}, "-", dir)
+	if len(read) != len(seconds) || in.left != 1 || len(in.list[0].SHA256) != 64 {
+		t.Errorf("%d packets, %d files passed over, %+v", len(read), in.left, in.list[0])
+	}
+}
+
+// The buffers of rotated files are let go one by one.
+func TestReadInputsAreLetGo(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3 {
+		writeFile(t, dir, fmt.Sprint(i), series("x", uint64(i)))
+	}
+	in, err := openInputs([]string{dir}, nil, inputOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := weak.Make(in.waiting[0])
+	drainInputs(t, in)
+	runtime.GC()
+	if first.Value() != nil {
+		t.Error("the first of three inputs is still held")
+	}
+	runtime.KeepAlive(in)
+}
+
+func TestProgress(t *testing.T) {
+	dir := t.TempDir()
+	data := series("a", 1, 2, 3)
+	broken := append(bytes.Clone(data), bytes.Repeat([]byte{0xff}, 1000)...)
+	good, bad := writeFile(t, dir, "good", data), writeFile(t, dir, "bad", broken)
+	in, err := openInputs([]string{good, bad}, nil, inputOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := int64(len(data) + len(broken))
+	if done, total := in.progress(); done != 0 || total != want {
+		t.Errorf("at the start %d of %d", done, total)
+	}
+	drainInputs(t, in)
+	if done, total := in.progress(); done != want || total != want {
+		t.Errorf("at the end %d of %d", done, total)
+	}
+	in, err = openInputs([]string{good, "-"}, bytes.NewReader(data), inputOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.close()
+	if _, total := in.progress(); total != -1 {
+		t.Errorf("total %d with a stream", total)
 	}
 }
 

@@ -18,12 +18,12 @@ type Audit struct {
 	Packets      PacketLedger   `json:"packet_ledger"`
 	Connections  ConnLedger     `json:"connection_ledger"`
 	Coverage     Coverage       `json:"coverage"`
-	Totals       []Total        `json:"totals"` // by verdict, in the order of Verdicts, zero rows included
+	Totals       []Total        `json:"totals"` // by verdict, in the order of verdictNames, zero rows included
 	Kinds        []KindTotal    `json:"kinds"`  // connections with a flow, by kind of its pack and verdict
 	Baseline     []FlowTotal    `json:"baseline"`
 	Flows        []FlowTotal    `json:"flows"` // vendor and local flows with traffic
 	Findings     []Finding      `json:"findings"`
-	Overflow     uint64         `json:"findings_overflow"` // connections that deserve a finding beyond MaxFindings; they count for the result
+	Overflow     uint64         `json:"findings_overflow"` // connections that deserve a finding beyond the limit of 65536; they count for the result
 	Expectations []Expectation  `json:"expectations"`
 	OutOfScope   []ReasonTotal  `json:"out_of_scope"`
 	Unverified   []ReasonTotal  `json:"unverified"` // what could not be checked on documented connections
@@ -206,7 +206,7 @@ type Finding struct {
 	SourcePorts string         `json:"source_ports"` // "20000" or "20000-20007"
 	First       string         `json:"first"`
 	Last        string         `json:"last"`
-	Evidence    []Evidence     `json:"evidence"`  // at most MaxEvidence
+	Evidence    []Evidence     `json:"evidence"`  // at most 5, the first in the inputs
 	Exception   string         `json:"exception"` // id of the exception that applies, or that had expired
 	Hosts       []string       `json:"hosts"`     // expectation findings: the originating hosts concerned
 	Cite        []string       `json:"cite"`      // "001_….txt:288-300"
@@ -244,9 +244,9 @@ type Expectation struct {
 	From       []string      `json:"from"`
 	To         []string      `json:"to"`
 	Hosts      int           `json:"hosts"`    // originating hosts
-	Statuses   []StatusCount `json:"statuses"` // in the order of Statuses, zero rows left out
+	Statuses   []StatusCount `json:"statuses"` // observed, missing, attempted, not-observed, not-triggered, not-testable; zero rows left out
 	Summary    string        `json:"summary"`  // "584 of 600 observed, 9 missing, 4 silent, 3 not testable"
-	Open       []HostStatus  `json:"open"`     // hosts that are not observed, at most MaxOpenHosts of them
+	Open       []HostStatus  `json:"open"`     // hosts that are not observed, at most 1000 of them
 	Samples    []Evidence    `json:"samples"`  // connections that satisfied it
 	Cite       []string      `json:"cite"`
 }
@@ -266,7 +266,7 @@ type HostStatus struct {
 type Timeline struct {
 	From    string           `json:"from"`
 	Seconds float64          `json:"bucket_seconds"`
-	Buckets []TimelineBucket `json:"buckets"` // at most MaxBuckets
+	Buckets []TimelineBucket `json:"buckets"` // at most 96
 }
 
 type TimelineBucket struct {

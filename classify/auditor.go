@@ -80,8 +80,8 @@ func (a *Auditor) record(c *flow.Conn, verdict judged) {
 	a.judgement = verdict
 	j := &a.judgement
 	a.sums.judged(a, c, j)
+	a.sight.add(a, c, j)
 	if j.verdict != outOfScope {
-		a.sight.add(a, c, j)
 		a.expect.add(a, c, j)
 		a.coupled.add(a, c, j)
 		a.findings.add(a, c, j)

@@ -51,9 +51,9 @@ func newCouplings(set *rules.Set) couplings {
 	return c
 }
 
-// add notes a port that answered for a flow of a pair. A connection that also meets a flow outside of pairs says nothing: the port may be that flow's.
+// add notes a port that answered for a flow of a pair, where the originator is certain. A connection that also meets a flow outside of pairs says nothing: the port may be that flow's.
 func (cs *couplings) add(a *Auditor, c *flow.Conn, j *judged) {
-	if len(cs.pairs) == 0 || j.option == nil || j.verdict != documented && j.verdict != deviation || j.why&whyOriginator != 0 || shown(c, j.flow) != showsUse {
+	if len(cs.pairs) == 0 || j.option == nil || j.verdict != documented && j.verdict != deviation || j.why&whyOriginator != 0 || !j.view.sure || shown(c, j.flow, &j.view) != showsUse {
 		return
 	}
 	if cs.alone(j.flow) || slices.ContainsFunc(j.shared, func(s shared) bool { return cs.alone(s.option.Flow) }) {
@@ -136,7 +136,7 @@ func (cs *couplings) findings(a *Auditor, files []Input) []Finding {
 	var found []Finding
 	reported := map[string]bool{}
 	for _, k := range keys {
-		f := cs.finding(k, cs.seen[k], files)
+		f := a.coupledFinding(k, cs.seen[k], files)
 		if same := f.Resp.name() + " " + f.Service; !reported[same] {
 			reported[same] = true
 			found = append(found, f)
@@ -145,7 +145,7 @@ func (cs *couplings) findings(a *Auditor, files []Input) []Finding {
 	return found
 }
 
-func (cs *couplings) finding(k coupledKey, s *coupled, files []Input) Finding {
+func (a *Auditor) coupledFinding(k coupledKey, s *coupled, files []Input) Finding {
 	plain, wrong := portList(s.plain), portList(s.uncoupled())
 	var right []string
 	for _, p := range s.plain {
@@ -154,7 +154,7 @@ func (cs *couplings) finding(k coupledKey, s *coupled, files []Input) Finding {
 	f := Finding{Kind: kindCoupled, Severity: severities[medium], Verdict: deviation.String(), Why: []string{}, Flow: k.secure.Ref(), Decides: true,
 		Proto: "tcp", Port: plain + "," + wrong, Service: "tcp/" + plain + "," + wrong, Orig: EndRef{Roles: k.secure.FromRoles()},
 		Resp: endRef(k.resp, s.view.resp, s.view.to.Addr().String()), Outcomes: []OutcomeCount{}, Hosts: []string{}, Cite: cites(k.secure)}
-	who := endName(f.Resp)
+	who := a.endName(f.Resp, s.view.resp)
 	f.Summary = fmt.Sprintf("%s serves tcp/%s together with tcp/%s", who, plain, wrong)
 	f.Reason = fmt.Sprintf("%s couples the ports of one responder: %s", k.secure.Ref(), strings.Join(right, ", "))
 	f.Look = "compare the port settings of the web site on " + who + " with the document"
@@ -162,7 +162,7 @@ func (cs *couplings) finding(k coupledKey, s *coupled, files []Input) Finding {
 	for _, p := range append(slices.Clone(s.plain), s.uncoupled()...) {
 		list = append(list, s.evidence[p]...)
 	}
-	f.Evidence = evidence(list[:min(len(list), MaxEvidence)], files)
+	f.Evidence = evidence(list[:min(len(list), maxEvidence)], files)
 	f.ID = findingID(f.Kind, f.Verdict, "", f.Flow, "", f.Resp.name(), f.Proto, f.Port, "")
 	return f
 }

@@ -25,14 +25,14 @@ func stampOpen(ns int64) string {
 	if ns == math.MinInt64 || ns == math.MaxInt64 {
 		return ""
 	}
-	return stamp(ns)
+	return flow.Stamp(ns)
 }
 
 func stampSeconds(s int64) string {
 	if s > math.MaxInt64/1_000_000_000 || s < math.MinInt64/1_000_000_000 {
 		return ""
 	}
-	return stamp(s * 1e9)
+	return flow.Stamp(s * 1e9)
 }
 
 func (a *Auditor) period(c *Capture) Period {
@@ -41,10 +41,10 @@ func (a *Auditor) period(c *Capture) Period {
 		return p
 	}
 	if from, last := max(a.from, c.First), min(a.until, c.Last); from <= last {
-		p.CoveredFrom, p.CoveredLast = stamp(from), stamp(last)
+		p.CoveredFrom, p.CoveredLast = flow.Stamp(from), flow.Stamp(last)
 	}
 	for _, g := range c.Gaps {
-		p.Gaps = append(p.Gaps, Gap{stamp(g.From), stamp(g.Until)})
+		p.Gaps = append(p.Gaps, Gap{flow.Stamp(g.From), flow.Stamp(g.Until)})
 	}
 	return p
 }
@@ -61,6 +61,9 @@ func (a *Auditor) lossBound() float64 {
 func (a *Auditor) window(c *Capture) *window {
 	w := &window{}
 	w.from, w.last = openEnds(a.from, a.until, c.First, c.Last)
+	if a.until != math.MaxInt64 {
+		w.last-- // until is exclusive
+	}
 	switch gap := c.uncovered(a.from, a.until); {
 	case gap > periodBound:
 		w.blind = fmt.Sprintf("the capture does not cover %.0f %% of the period asked for", gap)
@@ -92,7 +95,7 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 	for _, r := range []rule{
 		{a.set.Site == nil, "Which hosts play which roles: no site file was given, so only ports and source ports were judged."},
 		{oneSided > 0, fmt.Sprintf("The other direction of %d of %d TCP connections (%.0f %%), of which only one was captured.", oneSided, tcp, share)},
-		{c.Dropped > 0, fmt.Sprintf("The %d packets (%.2f %%) that the captures say they lost.", c.Dropped, c.lossPercent())},
+		{c.Dropped > 0, fmt.Sprintf("What was in %s (%.2f %%) that the captures say they lost.", plural(c.Dropped, "packet"), c.lossPercent())},
 		{len(c.cut()) > 0, "What came after the point at which inputs end early: " + strings.Join(first(c.cut(), 5), ", ") + "."},
 		{c.Interrupted, "What came after reading was interrupted."},
 		{len(c.Gaps) > 0, fmt.Sprintf("What happened in %s that no input covers.", plural(uint64(len(c.Gaps)), "gap"))},
@@ -104,9 +107,9 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 		{len(a.sight.hidden) > 0, "What hosts said to each other through ESP."},
 		{len(open.portless) > 0, "Flows of which the document states no port: " + strings.Join(first(open.portless, 5), ", ") + "."},
 		{len(open.roles) > 0, "Flows of roles that no host of the site holds: " + strings.Join(first(open.roles, 5), ", ") + "."},
-		{a.findings.overflow > 0, fmt.Sprintf("Single findings for %s beyond the limit of %d; they count for the result.", plural(a.findings.overflow, "connection"), MaxFindings)},
-		{a.dynamic.overflow > 0, fmt.Sprintf("Whether %s on dynamic ports were announced: more than %d waited for it.", plural(a.dynamic.overflow, "connection"), maxHeld)},
-		{a.unkept() > 0, fmt.Sprintf("All details of %d observations beyond the limits of memory.", a.unkept())},
+		{a.findings.overflow > 0, fmt.Sprintf("Findings of their own for %s beyond the limit of %d findings; the result counts all connections.", plural(a.findings.overflow, "connection"), maxFindings)},
+		{a.dynamic.overflow > 0, fmt.Sprintf("The announcement of %s to dynamic ports: more than %d waited for one.", plural(a.dynamic.overflow, "connection"), maxHeld)},
+		{a.unkept() > 0, fmt.Sprintf("All details of %s beyond the limits of memory.", plural(a.unkept(), "observation"))},
 	} {
 		if r.holds {
 			list = append(list, r.text)
@@ -166,10 +169,10 @@ func (a *Auditor) statedAt(f *rules.Flow) []rules.PortRange {
 	return nil
 }
 
-// service is Service, with the ports that the site supplies where the document states none.
+// service is serviceWords, with the ports that the site supplies where the document states none.
 func (a *Auditor) service(f *rules.Flow) string {
 	if len(f.Ports) == 0 || f.Ports[0] != "unstated" || a.portless(f) {
-		return Service(f)
+		return serviceWords(f)
 	}
 	proto := f.Proto
 	if proto == "unstated" {

@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"pcapaudit/capture/flow"
@@ -16,7 +17,7 @@ func (a *Auditor) finding(f *folded, files []Input) Finding {
 		Kind: kindConnection, Severity: severities[connectionSeverity(k.verdict, k.why, isAttempt)], Verdict: k.verdict.String(), Why: k.why.names(),
 		Decides: decides(k.verdict, isAttempt), Proto: k.proto.String(), Port: portName(k.proto, k.port), Service: serviceName(k.proto, k.port),
 		Orig: endRef(f.key.orig, f.view.orig, f.view.from.Addr().String()), Resp: endRef(f.key.resp, f.view.resp, f.view.to.Addr().String()),
-		Connections: f.connections, Bytes: f.bytes, SourcePorts: f.ports.String(), First: stamp(f.first), Last: stamp(f.last),
+		Connections: f.connections, Bytes: f.bytes, SourcePorts: f.ports.String(), First: flow.Stamp(f.first), Last: flow.Stamp(f.last),
 		Evidence: evidence(f.evidence, files), Hosts: []string{}, Cite: []string{},
 	}
 	for o, n := range f.outcomes {
@@ -69,10 +70,10 @@ func (a *Auditor) summary(f *folded, out *Finding) string {
 	if f.attempts {
 		verb = "tried"
 	}
-	if f.key.verdict == indeterminate {
+	if !f.sure {
 		verb = "perhaps opened"
 	}
-	who, whom := endName(out.Orig), endName(out.Resp)
+	who, whom := a.endName(out.Orig, f.view.orig), a.endName(out.Resp, f.view.resp)
 	s := fmt.Sprintf("%s %s %s on %s", who, verb, out.Service, whom)
 	if f.key.proto.IsICMP() || out.Port == "" {
 		s = fmt.Sprintf("%s sent %s to %s", who, out.Service, whom)
@@ -86,11 +87,23 @@ func (a *Auditor) summary(f *folded, out *Finding) string {
 	return s
 }
 
-func endName(e EndRef) string {
-	if e.Host == "" {
-		return e.IP + " (no host of the site)"
+// endName names an end: the host, else the address and what is known of it.
+func (a *Auditor) endName(e EndRef, m *rules.Membership) string {
+	switch {
+	case e.Host != "":
+		return e.Host
+	case a.set.Site == nil:
+		return e.IP
+	case len(e.Roles) > 0:
+		_, role := cutQualifier(e.Roles[0])
+		return e.IP + " (" + role + ")"
 	}
-	return e.Host
+	for _, r := range m.Roles {
+		if r.Role == "broadcast" || r.Role == "multicast" {
+			return e.IP + " (" + r.Role + ")"
+		}
+	}
+	return e.IP + " (no host of the site)"
 }
 
 // reason is one sentence for each broken statement, against the document.
@@ -98,13 +111,7 @@ func (a *Auditor) reason(f *folded, out *Finding) string {
 	k := &f.key
 	switch {
 	case k.why&whyUnknownHost != 0:
-		var who []string
-		for _, e := range []EndRef{out.Orig, out.Resp} {
-			if e.Host == "" {
-				who = append(who, e.IP)
-			}
-		}
-		return strings.Join(who, " and ") + " is no host of the site file and plays no documented role"
+		return f.unlistedWords()
 	case k.why&whyUndocumentedService != 0:
 		return "no flow of the chosen packs has " + out.Service
 	case k.why&whyWrongRoles != 0:
@@ -116,11 +123,40 @@ func (a *Auditor) reason(f *folded, out *Finding) string {
 			s = append(s, a.broken(w, f))
 		}
 	}
-	text := strings.Join(s, "; ")
-	if k.verdict == indeterminate {
-		text += "; the capture does not show for certain who opened the connection"
+	switch {
+	case k.verdict != indeterminate:
+	case !f.sure:
+		s = append(s, "the capture does not show for certain who opened the connection")
+	case k.why == whyUnannounced:
+		s = append(s, "an announcement from before the capture would not show")
+	default:
+		s = append(s, "an address is translated, so it is not certain which host it stands for")
 	}
-	return text
+	return strings.Join(s, "; ")
+}
+
+// unlisted are the addresses of the ends that are neither hosts of the site nor otherwise identified; roles is true where one lies in a
+// network that holds a documented role.
+func (f *folded) unlisted() (list []string, roles bool) {
+	for _, e := range [...]rules.End{f.view.origEnd(), f.view.respEnd()} {
+		if !identified(e.Of, e.Addr) {
+			list = append(list, e.Addr.String())
+			roles = roles || slices.ContainsFunc(e.Of.Roles, func(r rules.HeldRole) bool { return r.By != rules.ByReserved })
+		}
+	}
+	return list, roles
+}
+
+func (f *folded) unlistedWords() string {
+	list, roles := f.unlisted()
+	is, plays := " is no host of the site file", " and plays no documented role"
+	if len(list) > 1 {
+		is, plays = " are no hosts of the site file", " and play no documented role"
+	}
+	if roles {
+		plays = ""
+	}
+	return strings.Join(list, " and ") + is + plays
 }
 
 func (a *Auditor) broken(w why, f *folded) string {
@@ -129,13 +165,29 @@ func (a *Auditor) broken(w why, f *folded) string {
 	case whyOriginator:
 		return fmt.Sprintf("%s lets %s open to %s, not the reverse", fl.Ref(), roleList(fl.From), roleList(fl.To))
 	case whySourcePort:
-		return fmt.Sprintf("%s documents source ports %s", fl.Ref(), strings.Join(rangeNames(f.option.sources), ", "))
+		return sourceWords(f)
 	case whyCondition:
-		return fmt.Sprintf("%s applies only where %s, and the site says otherwise", fl.Ref(), conditionWords(fl.Condition))
+		return fmt.Sprintf("%s applies only where %s, which was not so", fl.Ref(), conditionWords(fl.Condition))
 	case whyHours:
 		return fl.Ref() + " ran outside the hours that the site allows"
 	}
 	return fmt.Sprintf("%s uses a dynamic port, and no %s connection between the two hosts announced it before", fl.Ref(), controlWords[announcers[fl.AnnouncedBy]])
+}
+
+// sourceWords says which source ports were due, and by whose word.
+func sourceWords(f *folded) string {
+	fl, host, due := f.key.flow, f.key.orig.host, strings.Join(rangeNames(f.option.sources), ", ")
+	switch {
+	case !strings.ContainsAny(due, "-,"):
+		return fmt.Sprintf("%s documents the source port %s", fl.Ref(), due)
+	case fl.SourcePorts != "ephemeral", len(fl.Pack.SourceRanges) > 0 && (host == nil || host.SourceRange == ""):
+		return fmt.Sprintf("%s documents source ports %s", fl.Ref(), due)
+	case host != nil && host.SourceRange != "":
+		return fmt.Sprintf("the site gives %s the source ports %s", host.Name, due)
+	case host != nil && host.OS != "":
+		return fmt.Sprintf("%s is opened from an ephemeral port, which on %s is one of %s", fl.Ref(), host.OS, due)
+	}
+	return fmt.Sprintf("%s is opened from an ephemeral port, one of %s where the OS is not known", fl.Ref(), due)
 }
 
 var controlWords = [...]string{byRPC: "tcp/135", byTFTP: "udp/69", byFTP: "tcp/21"}
@@ -151,10 +203,19 @@ func conditionWords(name string) string {
 func (a *Auditor) look(f *folded) string {
 	who, whom := nameOr(f.key.orig), nameOr(f.key.resp)
 	switch {
-	case f.key.verdict == indeterminate:
+	case f.key.verdict == indeterminate && !f.sure:
 		return "capture the start of this connection, or check on " + who + " and " + whom + " which of them listens"
+	case f.key.verdict == indeterminate && f.key.why == whyUnannounced:
+		return "find out which program on " + whom + " listens there, or capture from before the two hosts begin to talk"
+	case f.key.verdict == indeterminate:
+		return "capture where addresses are not translated, or find the connection in the translator's log"
 	case f.key.why&whyUnknownHost != 0:
+		if list, _ := f.unlisted(); len(list) > 1 {
+			return "find out what the unlisted addresses are; if they belong here, add them to the site file with their roles"
+		}
 		return "find out what the unlisted address is; if it belongs here, add it to the site file with its roles"
+	case f.key.why&(whyUndocumentedService|whyWrongRoles) != 0 && isGroup(f.view.resp, f.view.to.Addr()):
+		return "find out which program on " + who + " sends it"
 	case f.key.why&whyUndocumentedService != 0 && f.attempts, f.key.why&whyWrongRoles != 0 && f.attempts:
 		return "find out which program on " + who + " tries it"
 	case f.key.why&(whyUndocumentedService|whyWrongRoles) != 0:
@@ -189,7 +250,7 @@ func (a *Auditor) exceptionWords(f *folded, out *Finding) {
 	case rules.Active:
 		out.Reason += fmt.Sprintf("; excepted by %s (%s), approved by %s until %s", e.ID, e.Reason, e.Approver, e.Until)
 	case rules.Expired:
-		out.Reason += fmt.Sprintf("; exception %s had expired at %s", e.ID, e.Until)
+		out.Reason += fmt.Sprintf("; exception %s had expired (until %s)", e.ID, e.Until)
 	case rules.NotYet:
 		out.Reason += fmt.Sprintf("; exception %s holds only from %s", e.ID, e.Since)
 	}
@@ -220,7 +281,7 @@ func behindName(hosts []*rules.Host) string {
 func evidence(list []seen, files []Input) []Evidence {
 	out := make([]Evidence, 0, len(list))
 	for _, s := range list {
-		e := Evidence{ID: s.id.String(), Packet: s.id.Packet, Time: stamp(s.at), Orig: s.orig.String(), Resp: s.resp.String()}
+		e := Evidence{ID: s.id.String(), Packet: s.id.Packet, Time: flow.Stamp(s.at), Orig: s.orig.String(), Resp: s.resp.String()}
 		if !s.ports {
 			e.Orig, e.Resp = s.orig.Addr().String(), s.resp.Addr().String()
 		}
@@ -231,11 +292,6 @@ func evidence(list []seen, files []Input) []Evidence {
 	}
 	return out
 }
-
-// stampLayout is RFC 3339 with nine digits.
-const stampLayout = "2006-01-02T15:04:05.000000000Z07:00"
-
-func stamp(ns int64) string { return flow.Time(ns).Format(stampLayout) }
 
 // cites gives "FILE:LINES", or document and section where the source is public.
 func cites(f *rules.Flow) []string {

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"net/netip"
 	"slices"
 
 	"pcapaudit/capture/flow"
@@ -28,6 +29,7 @@ var announcers = map[string]announcer{"rpc-endpoint-mapper": byRPC, "tftp": byTF
 type controlKey struct {
 	orig, resp party
 	by         announcer
+	port       uint16 // TFTP: the port that the request came from, to which the answer goes (RFC 1350, section 4)
 }
 
 // dynamics knows which pairs used a control service since when. Connections are emitted when they end, so a control
@@ -54,7 +56,7 @@ func newDynamics(set *rules.Set) dynamics {
 	return d
 }
 
-// control remembers c if it is a control connection. A TCP one counts if the responder answered; a TFTP request is answered from another port.
+// control remembers c if it is a control connection. A TCP one counts if it got beyond the handshake; a TFTP request is answered from another port.
 func (d *dynamics) control(a *Auditor, c *flow.Conn) {
 	if by := controlService(c.Proto, c.Resp.Port()); d.used[by] && by != byNothing && answered(c, by) {
 		d.keep(a, a.viewOf(c), by, c.First)
@@ -76,11 +78,11 @@ func controlService(p flow.Proto, port uint16) announcer {
 }
 
 func answered(c *flow.Conn, by announcer) bool {
-	return by == byTFTP || c.Outcome != flow.Refused && c.Outcome != flow.Unanswered
+	return by == byTFTP || c.Outcome != flow.Refused && c.Outcome != flow.Unanswered && c.Outcome != flow.HalfOpen
 }
 
 func (d *dynamics) keep(a *Auditor, v view, by announcer, first int64) {
-	key := controlKey{a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr()), by}
+	key := a.controlKey(v.orig, v.from, v.resp, v.to, by)
 	if known, ok := d.controls[key]; ok {
 		d.controls[key] = min(known, first)
 	} else if len(d.controls) < maxControls {
@@ -88,6 +90,14 @@ func (d *dynamics) keep(a *Auditor, v view, by announcer, first int64) {
 	} else {
 		d.unkept++
 	}
+}
+
+func (a *Auditor) controlKey(orig *rules.Membership, from netip.AddrPort, resp *rules.Membership, to netip.AddrPort, by announcer) controlKey {
+	key := controlKey{orig: a.partyOf(orig, from.Addr()), resp: a.partyOf(resp, to.Addr()), by: by}
+	if by == byTFTP {
+		key.port = from.Port()
+	}
+	return key
 }
 
 // announcement says whether a control connection can have announced another.
@@ -103,21 +113,16 @@ const (
 // state looks for a control connection between the two ends before c. TFTP and FTP data may come from either end of it.
 func (d *dynamics) state(a *Auditor, c *flow.Conn, v *view, f *rules.Flow) announcement {
 	by := announcers[f.AnnouncedBy]
-	key := controlKey{a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr()), by}
-	if d.before(key, c.First) {
-		return announced
-	}
-	if by != byRPC {
-		key.orig, key.resp = key.resp, key.orig
-		if d.before(key, c.First) {
-			return announced
-		}
-	}
 	switch {
-	case c.KnownBy.Uncertain():
+	case d.before(a.controlKey(v.orig, v.from, v.resp, v.to, by), c.First),
+		by != byRPC && d.before(a.controlKey(v.resp, v.to, v.orig, v.from, by), c.First):
+		return announced
+	case c.KnownBy.Uncertain() && by != byTFTP:
 		return unseenAnnouncement
 	case !d.final && !d.full:
 		return pendingAnnouncement
+	case c.KnownBy.Uncertain():
+		return unseenAnnouncement
 	}
 	return unannounced
 }

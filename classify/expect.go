@@ -10,7 +10,7 @@ import (
 
 // Limits of what is remembered for expectations.
 const (
-	maxTracked = 1 << 18 // flow and originating host; beyond it traffic satisfies nothing, and the audit says so
+	maxTracked = 1 << 18 // flow and originating host, and as many ports and responders of them; beyond it traffic satisfies nothing, and the audit says so
 	maxSamples = 3       // connections that an expectation names
 )
 
@@ -19,20 +19,61 @@ type expectKey struct {
 	orig party
 }
 
+// use counts connections by what they show of a flow's use.
+type use struct {
+	good     uint64 // they satisfy
+	oneSided uint64 // only one direction was captured, and it moves on
+	unsure   uint64 // whether they are the flow's could not be judged
+	excepted uint64 // only an exception allows them
+	refused  uint64
+	halfOpen uint64
+	silent   uint64 // unanswered or one-way
+}
+
+func (u *use) attempts() uint64 { return u.refused + u.halfOpen + u.silent }
+
+func (u *use) add(c *flow.Conn, s showing) {
+	switch {
+	case s == showsUse:
+		u.good++
+	case s == showsOneSide:
+		u.oneSided++
+	case s == showsDoubt:
+		u.unsure++
+	case s == showsException:
+		u.excepted++
+	case c.Outcome == flow.Refused:
+		u.refused++
+	case c.Outcome == flow.HalfOpen:
+		u.halfOpen++
+	default:
+		u.silent++
+	}
+}
+
+func (u *use) merge(o *use) {
+	u.good += o.good
+	u.oneSided += o.oneSided
+	u.unsure += o.unsure
+	u.excepted += o.excepted
+	u.refused += o.refused
+	u.halfOpen += o.halfOpen
+	u.silent += o.silent
+}
+
 // tracked is what one originating host did on one flow.
 type tracked struct {
-	good      uint64 // connections that satisfy
-	oneSided  uint64 // only one direction was captured, and it moves on
-	refused   uint64
-	silent    uint64             // unanswered, one-way or half-open
-	named     bool               // of some connection this was the flow, not one shared with it
-	ports     []rules.PortRange  // entries of the flow's ports that good connections used
-	responder map[party]struct{} // with good connections; only for satisfied_by: each
+	use
+	named      bool                     // of some connection this was the flow, not one shared with it
+	proxied    bool                     // a good connection ran through a proxy: its port and responder behind it are not visible
+	ports      map[rules.PortRange]*use // by entry of the flow's ports; only where the flow uses all of several
+	responders map[party]*use           // only for satisfied_by: each
 }
 
 // expectations follows what documented flows were used by whom.
 type expectations struct {
 	rows    map[expectKey]*tracked
+	parts   int // entries of ports and responders, all rows together
 	samples map[*rules.Flow][]seen
 	unkept  uint64
 }
@@ -41,27 +82,51 @@ func newExpectations() expectations {
 	return expectations{rows: map[expectKey]*tracked{}, samples: map[*rules.Flow][]seen{}}
 }
 
-// add credits a connection to the expectations of the flows that it met. A broken originator, condition or announcement satisfies nothing, nor does an excepted connection.
+// unsatisfying is what a connection may not break if it is to satisfy an expectation.
+const unsatisfying = whyOriginator | whyCondition | whyUnannounced
+
+// add credits a connection to the expectations of all flows that cover it.
 func (e *expectations) add(a *Auditor, c *flow.Conn, j *judged) {
-	if j.option == nil || j.verdict != documented && j.verdict != deviation || j.why&(whyOriginator|whyCondition|whyUnannounced) != 0 {
+	if j.option == nil {
 		return
 	}
-	e.credit(a, c, j.option, &j.view, true)
+	v, as := j.view, showsUse
+	switch {
+	case j.verdict == indeterminate:
+		as = showsDoubt
+		if j.why&whyOriginator != 0 {
+			v = j.view.turned()
+		}
+	case j.why&unsatisfying != 0:
+		return
+	case j.verdict == excepted:
+		as = showsException
+	}
+	e.credit(a, c, j.option, &v, as, true)
 	for i := range j.shared {
-		e.credit(a, c, j.shared[i].option, &j.shared[i].view, false)
+		e.credit(a, c, j.shared[i].option, &j.shared[i].view, as, false)
 	}
 }
 
-func (e *expectations) credit(a *Auditor, c *flow.Conn, o *option, v *view, named bool) {
+// credit counts a connection for one flow: as its outcome shows, but no more than as.
+func (e *expectations) credit(a *Auditor, c *flow.Conn, o *option, v *view, as showing, named bool) {
 	if o.Flow.Pack.Kind == rules.Baseline || v.from.Addr().IsUnspecified() || standsForMany(v.orig) {
 		return
 	}
+	s := shown(c, o.Flow, v)
+	switch {
+	case as == showsUse:
+	case s == showsAttempt:
+		return
+	default:
+		s = as
+	}
 	from, to := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
 	if !o.Reversed {
-		e.track(a, c, o, v, from, to, named)
+		e.track(a, c, o, v, from, to, s, named)
 	}
 	if o.Reversed || o.Flow.Originator == "either" && holds(v.resp, o.fromRoles) {
-		e.track(a, c, o, v, to, from, named)
+		e.track(a, c, o, v, to, from, s, named)
 	}
 }
 
@@ -75,7 +140,7 @@ func holds(m *rules.Membership, roles []string) bool {
 	return slices.ContainsFunc(m.Roles, func(r rules.HeldRole) bool { return slices.Contains(roles, r.Role) })
 }
 
-func (e *expectations) track(a *Auditor, c *flow.Conn, o *option, v *view, from, to party, named bool) {
+func (e *expectations) track(a *Auditor, c *flow.Conn, o *option, v *view, from, to party, s showing, named bool) {
 	key := expectKey{o.Flow, from}
 	t := e.rows[key]
 	if t == nil {
@@ -87,38 +152,39 @@ func (e *expectations) track(a *Auditor, c *flow.Conn, o *option, v *view, from,
 		e.rows[key] = t
 	}
 	t.named = t.named || named
-	switch shown(c, o.Flow) {
-	case showsUse:
-		t.good++
+	t.add(c, s)
+	if s == showsUse {
+		t.proxied = t.proxied || o.Proxied
 		e.samples[o.Flow] = keepFirst(e.samples[o.Flow], maxSamples, c, v)
-		t.usePort(a, o, v)
-		if o.Flow.SatisfiedBy == "each" {
-			if t.responder == nil {
-				t.responder = map[party]struct{}{}
+	}
+	if allPorts(o.Flow) {
+		for _, r := range a.set.PortsOf(o.Flow, v.resp.Host) {
+			if r.Contains(v.port) {
+				part(e, &t.ports, r, c, s)
 			}
-			t.responder[to] = struct{}{}
 		}
-	case showsOneSide:
-		t.oneSided++
-	case showsAttempt:
-		if c.Outcome == flow.Refused {
-			t.refused++
-		} else {
-			t.silent++
-		}
+	}
+	if o.Flow.SatisfiedBy == "each" {
+		part(e, &t.responders, to, c, s)
 	}
 }
 
-// usePort notes which of several ports was used, where the flow uses all of them.
-func (t *tracked) usePort(a *Auditor, o *option, v *view) {
-	if !allPorts(o.Flow) {
-		return
-	}
-	for _, r := range a.set.PortsOf(o.Flow, v.resp.Host) {
-		if r.Contains(v.port) && !slices.Contains(t.ports, r) {
-			t.ports = append(t.ports, r)
+// part counts a connection for one port or one responder.
+func part[K comparable](e *expectations, parts *map[K]*use, key K, c *flow.Conn, s showing) {
+	u := (*parts)[key]
+	if u == nil {
+		if e.parts >= maxTracked {
+			e.unkept++
+			return
 		}
+		if *parts == nil {
+			*parts = map[K]*use{}
+		}
+		u = &use{}
+		(*parts)[key] = u
+		e.parts++
 	}
+	u.add(c, s)
 }
 
 func allPorts(f *rules.Flow) bool { return f.PortsMode != "alternatives" && len(f.Ports) > 1 }
@@ -130,22 +196,36 @@ const (
 	showsUse showing = iota
 	showsOneSide
 	showsAttempt
+	showsDoubt
+	showsException
 )
 
-// shown reads the outcome: use needs packets of both ends after the handshake, except where the flow has no reply.
-func shown(c *flow.Conn, f *rules.Flow) showing {
+// shown reads the outcome: use needs packets of both ends after the handshake, or of the originator where the flow has no reply. An answer
+// whose question was not captured is one side of something.
+func shown(c *flow.Conn, f *rules.Flow, v *view) showing {
+	sent, answered := c.OrigPackets > 0, c.RespPackets > 0
+	if v.from != c.Orig {
+		sent, answered = answered, sent
+	}
+	enough := sent && (answered || f.Reply == "none")
 	switch c.Outcome {
 	case flow.Established, flow.Answered:
 		return showsUse
-	case flow.Refused, flow.Unanswered, flow.HalfOpen:
+	case flow.Refused, flow.Unanswered:
 		return showsAttempt
+	case flow.HalfOpen:
+		if sent {
+			return showsAttempt
+		}
 	case flow.OneWay:
-		if f.Reply == "none" {
+		if sent && f.Reply != "none" {
+			return showsAttempt
+		}
+		if enough {
 			return showsUse
 		}
-		return showsAttempt
 	case flow.Partial, flow.Midstream, flow.Seen:
-		if c.Visibility == flow.BothSides || f.Reply == "none" {
+		if enough {
 			return showsUse
 		}
 	}

@@ -120,7 +120,7 @@ func (a *Auditor) expectationRow(x *expected, list []verdictOn, files []Input) E
 		if s.silent {
 			silent++
 		}
-		if s.status != observed && len(row.Open) < MaxOpenHosts {
+		if s.status != observed && len(row.Open) < maxOpenHosts {
 			row.Open = append(row.Open, HostStatus{s.party.name(), s.status.String(), s.reason})
 		}
 	}
@@ -131,7 +131,7 @@ func (a *Auditor) expectationRow(x *expected, list []verdictOn, files []Input) E
 	}
 	row.Summary = a.statusSummary(x, counts, silent, len(list))
 	slices.SortStableFunc(row.Open, func(a, b HostStatus) int {
-		return cmp.Compare(slices.Index(Statuses[:], a.Status), slices.Index(Statuses[:], b.Status))
+		return cmp.Compare(slices.Index(statusNames[:], a.Status), slices.Index(statusNames[:], b.Status))
 	})
 	return row
 }
@@ -193,22 +193,30 @@ func (a *Auditor) expectationFindings(x *expected, list []verdictOn, open *openC
 	return found
 }
 
-var statusVerbs = map[status]string{missing: "never opened", attempted: "tried and did not get", notTestable: "could not be seen to open"}
+// statusClauses word an expectation that is not met: who, service, whom, flow.
+var statusClauses = map[status]string{
+	missing:     "%s never opened %s to %s (%s)",
+	attempted:   "%s tried %s to %s and got no connection (%s)",
+	notTestable: "whether %s opened %s to %s could not be tested (%s)",
+}
 
 func (a *Auditor) expectationFinding(x *expected, s status, of []verdictOn, decides bool) Finding {
 	f := x.flow
 	out := Finding{Kind: kindExpectation, Severity: severities[statusSeverity(s, decides)], Verdict: s.String(), Why: []string{}, Flow: f.Ref(), Decides: decides,
 		Service: a.service(f), Proto: f.Proto, Port: strings.Join(f.Ports, ","), Orig: EndRef{Roles: f.FromRoles()}, Resp: EndRef{Roles: f.ToRoles()},
 		Outcomes: []OutcomeCount{}, Evidence: []Evidence{}, Hosts: []string{}, Cite: cites(f), Look: of[0].reason}
-	for _, v := range of[:min(len(of), MaxOpenHosts)] {
+	for _, v := range of[:min(len(of), maxOpenHosts)] {
 		out.Hosts = append(out.Hosts, v.party.name())
 	}
 	who := of[0].party.name()
 	if len(of) > 1 {
 		who = plural(uint64(len(of)), "host")
 	}
-	out.Summary = fmt.Sprintf("%s %s %s to %s (%s)", who, statusVerbs[s], a.service(f), article(f.To), f.Ref())
+	out.Summary = fmt.Sprintf(statusClauses[s], who, a.service(f), article(f.To), f.Ref())
 	out.Reason = fmt.Sprintf("%s is %s: %s", f.Ref(), needWords(f), f.Title)
+	if a.set.Expected(f, of[0].party.host) == rules.ExpectedIn {
+		out.Reason += "; the site expects it in this period"
+	}
 	out.ID = findingID(out.Kind, out.Verdict, "", out.Flow, "", "", out.Proto, out.Port, "")
 	return out
 }
@@ -224,13 +232,13 @@ func needWords(f *rules.Flow) string {
 }
 
 // silentHosts is a finding for each host that the site expects to be active and that sent nothing.
-func (a *Auditor) silentHosts() []Finding {
+func (a *Auditor) silentHosts(w *window) []Finding {
 	var found []Finding
 	if a.set.Site == nil {
 		return nil
 	}
 	for _, h := range a.set.Site.Hosts {
-		if !h.ExpectedActive || len(a.people[h]) > 0 {
+		if !h.ExpectedActive || len(a.people[h]) > 0 || a.retired(party{host: h}, w) {
 			continue
 		}
 		f := Finding{Kind: kindSilentHost, Severity: severities[medium], Verdict: notTestable.String(), Why: []string{}, Orig: EndRef{Host: h.Name, Roles: h.Roles},

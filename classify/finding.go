@@ -15,11 +15,11 @@ import (
 
 // Limits of findings.
 const (
-	MaxFindings  = 1 << 16 // different findings; further ones are counted in Audit.FindingsOverflow and still count for the result
+	maxFindings  = 1 << 16 // different findings; further ones are counted in Audit.FindingsOverflow and still count for the result
 	maxAttempts  = 1 << 15 // of them, those that began as an attempt without an answer: a scan leaves room for what matters
-	MaxEvidence  = 5       // connections that a finding names: the first in the inputs
+	maxEvidence  = 5       // connections that a finding names: the first in the inputs
 	maxSilent    = 16      // services that a question names
-	MaxOpenHosts = 1000    // hosts that an expectation or its finding names
+	maxOpenHosts = 1000    // hosts that an expectation or its finding names
 )
 
 // findingKey is what findings are folded by. It is hashable and holds no times.
@@ -43,6 +43,7 @@ type folded struct {
 	bytes       uint64
 	outcomes    [flow.OneWay + 1]uint64
 	attempts    bool // every one is an attempt
+	sure        bool // of some it is known who opened it
 	ports       portSpan
 	evidence    []seen
 	option      *option
@@ -121,30 +122,31 @@ func (fs *findings) add(a *Auditor, c *flow.Conn, j *judged) {
 
 func (fs *findings) insert(key findingKey, c *flow.Conn, j *judged) *folded {
 	isAttempt := attempt(c.Outcome) && !decides(j.verdict, true)
-	if len(fs.byKey) >= MaxFindings || isAttempt && fs.attempts >= maxAttempts {
+	if len(fs.byKey) >= maxFindings || isAttempt && fs.attempts >= maxAttempts {
 		return nil
 	}
 	if isAttempt {
 		fs.attempts++
 	}
-	f := &folded{key: key, view: j.view, first: c.First, last: c.Last, attempts: true, option: j.option, validity: j.validity}
+	f := &folded{key: key, first: c.First, last: c.Last, attempts: true}
 	fs.byKey[key] = f
 	return f
 }
 
 func (f *folded) add(c *flow.Conn, j *judged) {
 	if len(f.evidence) == 0 || c.ID.Compare(f.evidence[0].id) < 0 {
-		f.view, f.option = j.view, j.option
+		f.view, f.option, f.validity = j.view, j.option, j.validity
 	}
 	f.first, f.last = min(f.first, c.First), max(f.last, c.Last)
 	f.connections++
 	f.bytes += c.OrigBytes + c.RespBytes
 	f.outcomes[c.Outcome]++
 	f.attempts = f.attempts && attempt(c.Outcome)
+	f.sure = f.sure || j.view.sure
 	if c.Proto.HasPorts() {
 		f.ports.add(j.view.from.Port())
 	}
-	f.evidence = keepFirst(f.evidence, MaxEvidence, c, &j.view)
+	f.evidence = keepFirst(f.evidence, maxEvidence, c, &j.view)
 	if j.why == whyDocumentSilent {
 		f.addService(serviceName(c.Proto, servicePort(c, &j.view)))
 	}

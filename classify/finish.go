@@ -18,7 +18,7 @@ func (a *Auditor) Finish(c Capture) (*Audit, error) {
 	w := a.window(&c)
 	expectations, found, open := a.expectations(w, c.Inputs)
 	couplings := a.coupled.findings(a, c.Inputs)
-	found = slices.Concat(a.connectionFindings(c.Inputs), found, couplings, a.silentHosts())
+	found = slices.Concat(a.connectionFindings(c.Inputs), found, couplings, a.silentHosts(w))
 	sortFindings(found)
 	out := &Audit{
 		Schema: Schema, Tool: a.opts.Tool, Inputs: inputs(c.Inputs), Packs: a.packRefs(), Site: a.siteRef(), Period: a.period(&c),

@@ -3,6 +3,7 @@ package classify
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 )
 
@@ -77,12 +78,12 @@ func (g *Group) title(attempts map[string]int) string {
 		return f.Summary
 	}
 	if isAttempt(f) && attempts[f.Orig.name()] >= scanServices {
-		return fmt.Sprintf("%s tried %d services without an answer", f.Orig.name(), len(g.Findings))
+		return g.scanTitle()
 	}
 	origs, resps, unlisted := map[string]bool{}, map[string]bool{}, 0
 	for _, f := range g.Findings {
 		origs[f.Orig.name()] = true
-		if !resps[f.Resp.name()] && f.Resp.Host == "" {
+		if !resps[f.Resp.name()] && f.Resp.unlisted() {
 			unlisted++
 		}
 		resps[f.Resp.name()] = true
@@ -101,12 +102,34 @@ func (g *Group) title(attempts map[string]int) string {
 	return fmt.Sprintf("%s: %s -> %s", f.Service, from, to)
 }
 
+// scanTitle says how wide and how deep a scan was: each finding is one service of one responder.
+func (g *Group) scanTitle() string {
+	services, resps := map[string]bool{}, map[string]bool{}
+	for _, f := range g.Findings {
+		services[f.Service], resps[f.Resp.name()] = true, true
+	}
+	what, whom := g.Findings[0].Service, g.Findings[0].Resp.name()
+	if len(services) > 1 {
+		what = fmt.Sprintf("%d services", len(services))
+	}
+	if len(resps) > 1 {
+		whom = fmt.Sprintf("%d responders", len(resps))
+	}
+	return fmt.Sprintf("%s tried %s on %s and got no connection", g.Findings[0].Orig.name(), what, whom)
+}
+
 // name is the host's name, or its address where the site does not know it.
 func (e EndRef) name() string {
 	if e.Host != "" {
 		return e.Host
 	}
 	return e.IP
+}
+
+// unlisted is an end that is neither a host nor a documented or multicast address.
+func (e EndRef) unlisted() bool {
+	addr, err := netip.ParseAddr(e.IP)
+	return e.Host == "" && len(e.Roles) == 0 && (err != nil || !addr.IsMulticast())
 }
 
 func boolCompare(a, b bool) int {

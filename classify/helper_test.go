@@ -111,7 +111,7 @@ var (
 
 // conns reads lines such as
 //
-//	10.0.0.1:50000 > 10.0.0.10:9876 tcp established handshake @+10s type=8 one-side
+//	10.0.0.1:50000 > 10.0.0.10:9876 tcp established handshake @10s type=8 one-side (or answer-only)
 //
 // Packet numbers follow the lines.
 func conns(t testing.TB, text string) []*flow.Conn {
@@ -155,6 +155,8 @@ func connOf(t testing.TB, line string, number uint64) *flow.Conn {
 			c.KnownBy = flow.KnownBy(slices.Index(knownWords, w))
 		case w == "one-side":
 			c.Visibility, c.RespPackets = flow.OrigOnly, 0
+		case w == "answer-only":
+			c.Visibility, c.OrigPackets, c.RespPackets = flow.RespOnly, 0, 4
 		default:
 			t.Fatalf("connection %q: unknown word %q", line, w)
 		}

@@ -45,6 +45,11 @@ func (a *Auditor) flippedView(c *flow.Conn) view {
 	return v
 }
 
+// turned is the connection with its ends exchanged, at the same responder port.
+func (v *view) turned() view {
+	return view{orig: v.resp, resp: v.orig, from: v.to, to: v.from, port: v.port, sure: v.sure}
+}
+
 // translated is true where the originator's address stands for another: its source port is the translator's.
 func (v *view) translated() bool { return v.orig.Translation != "" }
 
@@ -174,12 +179,7 @@ func (a *Auditor) match(o *option) string {
 }
 
 func inRanges(port uint16, ranges []rules.PortRange) bool {
-	for _, r := range ranges {
-		if r.Contains(port) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(ranges, func(r rules.PortRange) bool { return r.Contains(port) })
 }
 
 // checked is an option held against one connection.
@@ -190,6 +190,7 @@ type checked struct {
 	opens   open
 	unknown bool // the flow's condition is neither on nor off
 	pending bool // its announcement may still come
+	stray   bool // nothing but an announcement would make it this flow's, and there is none
 }
 
 // check finds what the connection breaks of a flow that its roles, protocol and port fit.
@@ -211,7 +212,11 @@ func (a *Auditor) check(c *flow.Conn, v *view, o *option) checked {
 	if o.Flow.Condition != "" {
 		switch a.set.Condition(o.Flow, c.First) {
 		case rules.Off:
-			k.broken |= whyCondition
+			if a.set.Site == nil {
+				k.unknown = true // a default of the pack is nobody's word
+			} else {
+				k.broken |= whyCondition
+			}
 		case rules.Unknown:
 			k.unknown = true
 		}
@@ -223,12 +228,21 @@ func (a *Auditor) check(c *flow.Conn, v *view, o *option) checked {
 		k.opens &^= openAnnouncement
 	}
 	if k.opens&openAnnouncement != 0 {
-		switch a.dynamic.state(a, c, v, o.Flow) {
-		case unannounced:
-			k.broken |= whyUnannounced
-		case pendingAnnouncement:
+		switch state := a.dynamic.state(a, c, v, o.Flow); {
+		case state == announced:
+		case state == pendingAnnouncement:
 			k.pending = true
+		case announcers[o.Flow.AnnouncedBy] == byTFTP && !a.ephemeral(v, o.Flow):
+			k.stray = true
+		case state == unannounced:
+			k.broken |= whyUnannounced
 		}
 	}
 	return k
+}
+
+// ephemeral is true for a responder port in the range of the responder's OS. TFTP answers go to any port, but only a request makes them TFTP.
+func (a *Auditor) ephemeral(v *view, f *rules.Flow) bool {
+	ranges, any := a.set.SourcePorts(v.resp.Host, f)
+	return any || inRanges(v.port, ranges)
 }

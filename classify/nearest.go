@@ -20,12 +20,23 @@ func (a *Auditor) nearest(f *folded) string {
 		return ""
 	}
 	if best := a.nearestJoining(f, v.orig, v.resp); best != nil {
-		return fmt.Sprintf("%s: %s documents %s between these roles", a.serviceOf(f), best.Ref(), Service(best))
+		return fmt.Sprintf("%s: %s between these roles", a.serviceOf(f), a.documents(best))
 	}
 	if best := a.nearestJoining(f, v.resp, v.orig); best != nil {
-		return fmt.Sprintf("%s: %s documents %s in the other direction", a.serviceOf(f), best.Ref(), Service(best))
+		return fmt.Sprintf("%s: %s in the other direction", a.serviceOf(f), a.documents(best))
 	}
 	return ""
+}
+
+// documents says which service a flow has, and whose word that is.
+func (a *Auditor) documents(f *rules.Flow) string {
+	switch {
+	case len(f.Ports) == 0 || f.Ports[0] != "unstated":
+		return f.Ref() + " documents " + serviceWords(f)
+	case a.portless(f):
+		return f.Ref() + " documents a flow without a port"
+	}
+	return "the site supplies " + a.service(f) + " for " + f.Ref()
 }
 
 func (a *Auditor) serviceOf(f *folded) string { return serviceName(f.key.proto, f.key.port) }
@@ -84,8 +95,8 @@ func (a *Auditor) distance(f *folded, fl *rules.Flow, resp *rules.Host) int {
 	return d
 }
 
-// Service words the protocol and the responder ports of a documented flow: "tcp/9876", "udp/63000-64000", "tcp, port not stated".
-func Service(f *rules.Flow) string {
+// serviceWords gives the protocol and the responder ports of a documented flow: "tcp/9876", "udp/63000-64000", "tcp, port not stated".
+func serviceWords(f *rules.Flow) string {
 	if f.Proto == "icmp" {
 		types := make([]string, len(f.ICMPTypes))
 		for i, t := range f.ICMPTypes {

@@ -157,7 +157,7 @@ func TestTimelineRefolds(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for i := range 10_000 {
 		tl.add(start+r.Int64N(int64(i+1)*1e9)-int64(i)*5e8, verdict(r.IntN(int(numVerdicts))))
-		if len(tl.buckets) > MaxBuckets {
+		if len(tl.buckets) > maxBuckets {
 			t.Fatalf("%d buckets", len(tl.buckets))
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 // scope is step 1 of the verdict: the reason why a connection is out of scope, 0 where it is judged. Platform services come
 // later (platform), because they count only where nothing else matches.
-func (a *Auditor) scope(c *flow.Conn, v *view) why {
+func (a *Auditor) scope(c *flow.Conn, v, flipped *view) why {
 	switch {
 	case c.Last < a.from || c.First >= a.until:
 		return whyOutsidePeriod
@@ -15,7 +15,7 @@ func (a *Auditor) scope(c *flow.Conn, v *view) why {
 		return whyLinkControl
 	case a.set.Site == nil:
 		return 0
-	case a.set.Background(v.origEnd(), v.respEnd(), c.Proto, v.port) != nil:
+	case a.background(c, v), flipped != v && a.background(c, flipped):
 		return whyBackground
 	case !known(v.orig) && !known(v.resp):
 		return whyOutside
@@ -23,8 +23,12 @@ func (a *Auditor) scope(c *flow.Conn, v *view) why {
 	return 0
 }
 
-// known is true for a host of the site and for every address inside its networks.
-func known(m *rules.Membership) bool { return m.Host != nil || m.Inside }
+func (a *Auditor) background(c *flow.Conn, v *view) bool {
+	return a.set.Background(v.origEnd(), v.respEnd(), c.Proto, v.port) != nil
+}
+
+// known is true for a host of the site, for every address inside its networks and for one that stands for its hosts.
+func known(m *rules.Membership) bool { return m.Host != nil || m.Inside || len(m.Behind) > 0 }
 
 // linkControl recognises what hosts and routers say about the link itself: IGMP (RFC 3376), router discovery (RFC 1256), MLD (RFC 2710, 3810),
 // neighbour discovery and its relatives (RFC 4861, 3122, 3971, 4286).

@@ -18,18 +18,25 @@ const (
 // networkPair is two networks in order. The zero Prefix stands for everything outside the site.
 type networkPair struct{ a, b netip.Prefix }
 
+// activity is what a party was seen to send.
+type activity struct {
+	connections uint64 // with at least one packet of the party
+	direct      bool   // to some single address: what reaches everybody on a link says little about what the capture point sees
+}
+
 // sight knows which hosts were seen, and between which networks the capture showed traffic in both directions.
 type sight struct {
 	networks []netip.Prefix
-	hosts    map[party]uint64 // connections of parties that sent at least one packet
+	hosts    map[party]activity
 	pairs    map[networkPair]bool
 	reached  map[netip.Prefix]bool // networks with two-way traffic to anywhere
+	groups   map[netip.Prefix]bool // networks from which something to a broadcast or multicast address was seen
 	hidden   map[[2]party]bool     // pairs that talk through ESP: their ports cannot be seen
 	unkept   uint64
 }
 
 func newSight(set *rules.Set) sight {
-	s := sight{hosts: map[party]uint64{}, pairs: map[networkPair]bool{}, reached: map[netip.Prefix]bool{}, hidden: map[[2]party]bool{}}
+	s := sight{hosts: map[party]activity{}, pairs: map[networkPair]bool{}, reached: map[netip.Prefix]bool{}, groups: map[netip.Prefix]bool{}, hidden: map[[2]party]bool{}}
 	if set.Site != nil {
 		for _, p := range set.Networks() {
 			if p.Bits() >= widestNetwork(p.Addr()) {
@@ -66,20 +73,25 @@ func (s *sight) network(addr netip.Addr) netip.Prefix {
 	return p
 }
 
+// add notes who sent what in the period, whether or not it is judged.
 func (s *sight) add(a *Auditor, c *flow.Conn, j *judged) {
-	if a.set.Site == nil || j.why&whyOutsidePeriod != 0 {
+	if a.set.Site == nil || j.why&(whyOutsidePeriod|whyOutside) != 0 {
 		return
 	}
 	orig, resp, v := c.OrigPackets > 0, c.RespPackets > 0, &j.view
-	if v.flipped {
+	if v.from != c.Orig {
 		orig, resp = resp, orig
 	}
+	group := isGroup(v.resp, v.to.Addr())
 	from, to := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
 	if orig {
-		s.saw(from)
+		s.saw(from, !group && j.why != whyLinkControl)
 	}
 	if resp {
-		s.saw(to)
+		s.saw(to, j.why != whyLinkControl)
+	}
+	if orig && group {
+		s.note(s.groups, s.network(v.from.Addr()))
 	}
 	if c.Proto == flow.ESP && from.host != nil && to.host != nil && len(s.hidden) < maxSeenPairs {
 		s.hidden[[2]party{from, to}], s.hidden[[2]party{to, from}] = true, true
@@ -89,13 +101,25 @@ func (s *sight) add(a *Auditor, c *flow.Conn, j *judged) {
 	}
 }
 
-func (s *sight) saw(p party) {
+func (s *sight) saw(p party, direct bool) {
 	if p.host == nil {
 		return
 	}
-	if n, ok := s.hosts[p]; ok || len(s.hosts) < maxSeenHosts {
-		s.hosts[p] = n + 1
-	} else {
+	n, ok := s.hosts[p]
+	if !ok && len(s.hosts) >= maxSeenHosts {
+		s.unkept++
+		return
+	}
+	s.hosts[p] = activity{n.connections + 1, n.direct || direct}
+}
+
+// note adds a network to a bounded set.
+func (s *sight) note(set map[netip.Prefix]bool, n netip.Prefix) {
+	switch {
+	case set[n]:
+	case len(set) < maxSeenPairs:
+		set[n] = true
+	default:
 		s.unkept++
 	}
 }
@@ -109,7 +133,8 @@ func (s *sight) both(v *view) {
 	if !v.orig.Inside {
 		s.pair(to, netip.Prefix{})
 	}
-	s.reached[from], s.reached[to] = true, true
+	s.note(s.reached, from)
+	s.note(s.reached, to)
 }
 
 func (s *sight) pair(a, b netip.Prefix) {
@@ -161,7 +186,8 @@ func (a *Auditor) visible(from, to []netip.Addr) bool {
 	return false
 }
 
-// visibleReserved is visible for flows whose responder is internet, any or a group.
+// visibleReserved is visible for flows whose responder is internet, any or a group. What a network sends to groups is visible where the
+// vantage points see the network itself, else where something that it sent to a group was seen.
 func (a *Auditor) visibleReserved(from []netip.Addr, role string) bool {
 	for _, f := range from {
 		n := a.sight.network(f)
@@ -175,7 +201,9 @@ func (a *Auditor) visibleReserved(from []netip.Addr, role string) bool {
 		case role == "any" && a.sight.reached[n]:
 			return true
 		case role == "broadcast" || role == "multicast":
-			return true
+			if sees := a.set.Sees(f, f); sees == rules.Seen || sees == rules.NotStated && a.sight.groups[n] {
+				return true
+			}
 		}
 	}
 	return false

@@ -3,6 +3,7 @@ package classify
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"pcapaudit/rules"
@@ -38,22 +39,25 @@ type verdictOn struct {
 func (a *Auditor) statusOf(x *expected, p party, t *tracked, w *window) verdictOn {
 	s := verdictOn{party: p, named: t != nil && t.named}
 	need, now := a.required(x, p)
-	if s.reason = x.untestable; s.reason == "" {
-		s.reason = a.hostUntestable(x, p)
+	lack := a.lacking(x, p, t)
+	if s.reason = x.untestable; s.reason == "" && p.host != nil && a.set.Hidden(p.host) {
+		s.reason = p.name() + " is behind a source translation: its connections cannot be told from others'"
 	}
 	switch {
 	case s.reason != "":
 		s.status = notTestable
 	case x.state == rules.Off:
-		s.status, s.reason = notTriggered, "the site says that "+conditionWords(x.flow.Condition)+" does not hold"
-	case t != nil && a.satisfied(x, p, t):
+		s.status, s.reason = notTriggered, "it applies where "+conditionWords(x.flow.Condition)+", which is not so"
+	case lack == nil:
 		s.status = observed
-	case a.unseen(&s, x, t, w):
-		s.status, s.decides = notTestable, need && now
-	case t != nil && t.good == 0 && t.refused+t.silent > 0:
-		s.status, s.reason, s.decides = attempted, attemptWords(x.flow, a.service(x.flow), p, t), need && a.set.Expected(x.flow, p.host) != rules.NotExpected
+	case inside(x, p):
+		s.status, s.reason = notTestable, p.name()+" holds both roles: the traffic stays inside the host"
+	case a.unseen(&s, x, lack, w):
+		s.status, s.decides = notTestable, need && now && !a.retired(p, w)
+	case lack.attempts() > 0:
+		s.status, s.reason, s.decides = attempted, attemptWords(x.flow, a.service(x.flow), p, lack), need && a.set.Expected(x.flow, p.host) != rules.NotExpected
 	case need && now:
-		s.status, s.reason, s.decides = missing, a.missingWords(x, p, t), true
+		s.status, s.reason, s.decides = missing, a.missingWords(x, lack, p), true
 	default:
 		s.status, s.reason = notObserved, a.notObservedWords(x, need)
 	}
@@ -70,23 +74,74 @@ func (a *Auditor) required(x *expected, p party) (need, now bool) {
 	return need, word == rules.ExpectedIn || word == rules.AsDocumented && x.flow.Occurrence == "periodic"
 }
 
-// hostUntestable says why this host's use of the flow cannot be tested whatever the capture holds.
-func (a *Auditor) hostUntestable(x *expected, p party) string {
-	if p.host == nil {
-		return ""
+// inside holds where a host plays both ends of the flow and one responder is enough: what it opens to itself crosses no network.
+// Between equals, each of them holds the role of the others; there it must be the only one.
+func inside(x *expected, p party) bool {
+	if p.host == nil || !slices.Contains(x.hosts, p.host) {
+		return false
 	}
-	if a.set.Hidden(p.host) {
-		return p.name() + " is behind a source translation: its connections cannot be told from others'"
+	if len(x.hosts) == 1 && len(x.reserved)+len(x.documented) == 0 && !p.addr.IsValid() {
+		return true
 	}
-	if len(x.reserved) == 0 && len(x.documented) == 0 && len(x.hosts) == 1 && x.hosts[0] == p.host && !p.addr.IsValid() {
-		return p.name() + " alone holds both roles: nothing crosses the network"
-	}
-	return ""
+	from := x.flow.FromRoles()
+	return x.flow.SatisfiedBy != "each" && slices.ContainsFunc(x.flow.ToRoles(), func(role string) bool {
+		return slices.Contains(p.host.Roles, role) && !slices.Contains(from, role)
+	})
 }
 
-// satisfied holds where good connections used every port that the flow needs, and every responder where each is needed.
-func (a *Auditor) satisfied(x *expected, p party, t *tracked) bool {
-	return t.good > 0 && len(a.unusedPorts(x, t)) == 0 && len(a.unusedResponders(x, p, t)) == 0
+// retired holds where none of the host's addresses is its own in the period, as far as entries with one date tell.
+func (a *Auditor) retired(p party, w *window) bool {
+	if p.host == nil {
+		return false
+	}
+	for _, e := range p.host.Addresses {
+		if (e.From == "") == (e.Until == "") {
+			return false
+		}
+		for _, addr := range firstAddress(e.Address) {
+			if a.set.Lookup(addr, w.from).Host == p.host || a.set.Lookup(addr, w.last).Host == p.host {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// lack is what an expectation still wants, and what was seen of that.
+type lack struct {
+	use
+	ports []rules.PortRange
+	hosts []*rules.Host // responders, where each is needed
+	some  bool          // a part is satisfied
+}
+
+// lacking is nil where good connections used every port that the flow needs, and every responder where each is needed.
+func (a *Auditor) lacking(x *expected, p party, t *tracked) *lack {
+	if t == nil {
+		return &lack{hosts: a.unusedResponders(x, p, &tracked{})}
+	}
+	l := &lack{some: t.good > 0}
+	if !t.proxied {
+		l.ports, l.hosts = a.unusedPorts(x, t), a.unusedResponders(x, p, t)
+	}
+	if !l.some {
+		l.use = t.use
+		return l
+	}
+	if len(l.ports)+len(l.hosts) == 0 {
+		return nil
+	}
+	for _, r := range l.ports {
+		if u := t.ports[r]; u != nil {
+			l.merge(u)
+		}
+	}
+	for q, u := range t.responders {
+		if slices.Contains(l.hosts, q.host) {
+			l.merge(u)
+		}
+	}
+	return l
 }
 
 // unusedPorts are the ports of a flow that uses all of them which no connection used; dynamic ones may vary. With overrides by responder, those of the one that lacks least.
@@ -102,7 +157,8 @@ func (a *Auditor) unusedPorts(x *expected, t *tracked) []rules.PortRange {
 	for i, h := range responders {
 		var unused []rules.PortRange
 		for _, r := range a.set.PortsOf(x.flow, h) {
-			if !hasRange(t.ports, r) && !(hasWord(x.flow.Ports, "dynamic") && hasRange(a.set.DynamicPorts(x.flow, h), r)) {
+			used := t.ports[r] != nil && t.ports[r].good > 0
+			if !used && !(slices.Contains(x.flow.Ports, "dynamic") && slices.Contains(a.set.DynamicPorts(x.flow, h), r)) {
 				unused = append(unused, r)
 			}
 		}
@@ -113,62 +169,41 @@ func (a *Auditor) unusedPorts(x *expected, t *tracked) []rules.PortRange {
 	return least
 }
 
-func hasRange(list []rules.PortRange, r rules.PortRange) bool {
-	for _, have := range list {
-		if have == r {
-			return true
-		}
-	}
-	return false
-}
-
-func hasWord(list []string, word string) bool {
-	for _, have := range list {
-		if have == word {
-			return true
-		}
-	}
-	return false
-}
-
-func (a *Auditor) unusedResponders(x *expected, p party, t *tracked) []string {
+// unusedResponders are the hosts to which no good connection went, where each is needed; of an entry that stands for many one is enough.
+func (a *Auditor) unusedResponders(x *expected, p party, t *tracked) []*rules.Host {
 	if x.flow.SatisfiedBy != "each" {
 		return nil
 	}
-	var unused []string
+	good := map[*rules.Host]bool{p.host: true}
+	for q, u := range t.responders {
+		if u.good > 0 {
+			good[q.host] = true
+		}
+	}
+	var unused []*rules.Host
 	for _, h := range x.hosts {
-		if _, used := t.responder[party{host: h}]; !used && h != p.host && !a.usedPeople(t, h) {
-			unused = append(unused, h.Name)
+		if !good[h] {
+			unused = append(unused, h)
 		}
 	}
 	return unused
 }
 
-// usedPeople holds where a host entry stands for many and one of them was used.
-func (a *Auditor) usedPeople(t *tracked, h *rules.Host) bool {
-	if a.peopled[h] == nil {
-		return false
-	}
-	for p := range t.responder {
-		if p.host == h {
-			return true
-		}
-	}
-	return false
-}
-
 // unseen says whether the capture could not have shown the flow, and sets why.
-func (a *Auditor) unseen(s *verdictOn, x *expected, t *tracked, w *window) bool {
+func (a *Auditor) unseen(s *verdictOn, x *expected, l *lack, w *window) bool {
 	p := s.party
+	seen := a.sight.hosts[p]
 	switch {
-	case p.host == nil:
-		return false
-	case a.sight.hosts[p] == 0:
+	case p.host != nil && seen.connections == 0:
 		s.silent, s.reason = true, p.name()+" was never seen"
-	case t != nil && t.good == 0 && t.oneSided > 0 && t.refused+t.silent == 0:
-		s.reason = fmt.Sprintf("only one direction was captured (%s)", plural(t.oneSided, "connection"))
-	case !a.sees(x, p):
-		s.reason = "the capture shows no two-way traffic between the networks of " + p.name() + " and of " + roleList(x.flow.To)
+	case l.oneSided > 0:
+		s.reason = fmt.Sprintf("only one direction was captured (%s)", plural(l.oneSided, "connection"))
+	case l.unsure > 0:
+		s.reason = fmt.Sprintf("what was seen of it could not be judged (%s)", plural(l.unsure, "connection"))
+	case p.host != nil && !seen.direct && !slices.Contains(x.reserved, "broadcast") && !slices.Contains(x.reserved, "multicast"):
+		s.reason = "of " + p.name() + " the capture shows only what reaches everybody on its link"
+	case !a.sees(x, p, l):
+		s.reason = a.notVisible(x, p)
 	case a.tunnelled(x, p):
 		s.reason = p.name() + " and " + roleList(x.flow.To) + " talk through ESP: ports are not visible"
 	case w.blind != "":
@@ -177,18 +212,35 @@ func (a *Auditor) unseen(s *verdictOn, x *expected, t *tracked, w *window) bool 
 	return s.reason != ""
 }
 
-// sees says whether the capture would show this host's use of the flow.
-func (a *Auditor) sees(x *expected, p party) bool {
-	from := a.addresses(p)
+func (a *Auditor) notVisible(x *expected, p party) string {
+	if a.set.Site != nil && len(a.set.Site.Vantage) > 0 {
+		return "the site's vantage points do not see both directions between " + p.name() + " and " + roleList(x.flow.To)
+	}
+	if len(x.reserved) > 0 && (x.reserved[0] == "broadcast" || x.reserved[0] == "multicast") {
+		return "the capture shows nothing that the network of " + p.name() + " sends to " + article(x.flow.To)
+	}
+	return "the capture shows no two-way traffic between the networks of " + p.name() + " and of " + roleList(x.flow.To)
+}
+
+// sees says whether the capture would show the use that is lacking.
+func (a *Auditor) sees(x *expected, p party, l *lack) bool {
+	from, hosts := a.addresses(p), x.hosts
+	if l.some && len(l.hosts) > 0 {
+		return a.seesHosts(from, p, l.hosts)
+	}
+	if len(l.hosts) > 0 {
+		hosts = l.hosts
+	}
 	for _, role := range x.reserved {
 		if a.visibleReserved(from, role) {
 			return true
 		}
 	}
-	if a.visible(from, x.documented) {
-		return true
-	}
-	for _, h := range x.hosts {
+	return a.visible(from, x.documented) || a.seesHosts(from, p, hosts)
+}
+
+func (a *Auditor) seesHosts(from []netip.Addr, p party, hosts []*rules.Host) bool {
+	for _, h := range hosts {
 		if h == p.host && a.peopled[h] == nil {
 			continue
 		}
@@ -213,26 +265,45 @@ func (a *Auditor) tunnelled(x *expected, p party) bool {
 	return false
 }
 
-func attemptWords(f *rules.Flow, service string, p party, t *tracked) string {
+func attemptWords(f *rules.Flow, service string, p party, l *lack) string {
 	var parts []string
-	if t.refused > 0 {
-		parts = append(parts, fmt.Sprintf("%d refused", t.refused))
+	for _, n := range []struct {
+		n    uint64
+		word string
+	}{{l.refused, "refused"}, {l.halfOpen, "half-open"}, {l.silent, "without an answer"}} {
+		if n.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n.n, n.word))
+		}
 	}
-	if t.silent > 0 {
-		parts = append(parts, fmt.Sprintf("%d without an answer", t.silent))
+	if len(l.ports) > 0 && l.some {
+		service = f.Proto + "/" + strings.Join(rangeNames(l.ports), ",")
 	}
-	return fmt.Sprintf("attempted, no connection: %s tried %s to %s, %s", p.name(), service, roleList(f.To), strings.Join(parts, ", "))
+	to := article(f.To)
+	if l.some && len(l.hosts) > 0 {
+		to = hostNames(l.hosts)
+	}
+	return fmt.Sprintf("attempted, no connection: %s tried %s to %s, %s", p.name(), service, to, strings.Join(parts, ", "))
 }
 
-func (a *Auditor) missingWords(x *expected, p party, t *tracked) string {
-	who := fmt.Sprintf("%s is active in the capture, %s, but never opened", p.name(), plural(a.sight.hosts[p], "connection"))
-	if t != nil && t.good > 0 {
-		if unused := a.unusedPorts(x, t); len(unused) > 0 {
-			return fmt.Sprintf("%s %s/%s to %s; the flow's other ports it did", who, x.flow.Proto, strings.Join(rangeNames(unused), ","), article(x.flow.To))
-		}
-		return fmt.Sprintf("%s %s to %s; to others of the role it did", who, a.service(x.flow), strings.Join(a.unusedResponders(x, p, t), ", "))
+func hostNames(hosts []*rules.Host) string {
+	names := make([]string, len(hosts))
+	for i, h := range hosts {
+		names[i] = h.Name
 	}
-	return fmt.Sprintf("%s %s to %s", who, a.service(x.flow), article(x.flow.To))
+	return strings.Join(first(names, 5), ", ")
+}
+
+func (a *Auditor) missingWords(x *expected, l *lack, p party) string {
+	who := fmt.Sprintf("%s is active in the capture, %s, but", p.name(), plural(a.sight.hosts[p].connections, "connection"))
+	switch {
+	case l.excepted > 0:
+		return fmt.Sprintf("%s opened %s to %s under an exception only (%s)", who, a.service(x.flow), article(x.flow.To), plural(l.excepted, "connection"))
+	case l.some && len(l.ports) > 0:
+		return fmt.Sprintf("%s never opened %s/%s to %s; the flow's other ports it did", who, x.flow.Proto, strings.Join(rangeNames(l.ports), ","), article(x.flow.To))
+	case l.some:
+		return fmt.Sprintf("%s never opened %s to %s; to others of the role it did", who, a.service(x.flow), hostNames(l.hosts))
+	}
+	return fmt.Sprintf("%s never opened %s to %s", who, a.service(x.flow), article(x.flow.To))
 }
 
 func (a *Auditor) notObservedWords(x *expected, need bool) string {
@@ -254,12 +325,14 @@ func article(roles []string) string {
 		if strings.ContainsAny(r[:min(1, len(r))], "aeiou") {
 			list[i] = "an " + r
 		}
-		if reserved(r) {
-			list[i] = r
+		if word := reservedWords[r]; word != "" {
+			list[i] = word
 		}
 	}
 	return strings.Join(list, " or ")
 }
+
+var reservedWords = map[string]string{"any": "any host", "internet": "the internet", "broadcast": "a broadcast address", "multicast": "a multicast address"}
 
 // cutQualifier splits "pack/role" and "host:NAME".
 func cutQualifier(role string) (pack, name string) {

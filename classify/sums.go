@@ -162,7 +162,7 @@ func (s *sums) profile(a *Auditor, c *flow.Conn, j *judged) {
 		s.profiles[who] = p
 	}
 	for _, r := range o.sources {
-		if !hasRange(p.documented, r) {
+		if !slices.Contains(p.documented, r) {
 			p.documented = append(p.documented, r)
 		}
 	}

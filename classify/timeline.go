@@ -2,8 +2,8 @@ package classify
 
 import "slices"
 
-// MaxBuckets bounds the timeline.
-const MaxBuckets = 96
+// maxBuckets bounds the timeline.
+const maxBuckets = 96
 
 // timeline counts connections by the second in which they began, in buckets of a power of two seconds that widen as the time covered grows.
 type timeline struct {
@@ -18,13 +18,13 @@ func (t *timeline) add(ns int64, v verdict) {
 		second--
 	}
 	i := second >> t.shift
-	for len(t.buckets) > 0 && max(i, t.last())-min(i, t.first) >= MaxBuckets {
+	for len(t.buckets) > 0 && max(i, t.last())-min(i, t.first) >= maxBuckets {
 		t.widen()
 		i = second >> t.shift
 	}
 	switch {
 	case len(t.buckets) == 0:
-		t.first, t.buckets = i, make([]TimelineBucket, 1, MaxBuckets)
+		t.first, t.buckets = i, make([]TimelineBucket, 1, maxBuckets)
 	case i < t.first:
 		t.buckets = slices.Insert(t.buckets, 0, make([]TimelineBucket, t.first-i)...)
 		t.first = i
@@ -52,7 +52,7 @@ func (t *timeline) widen() {
 	t.shift++
 	t.first >>= 1
 	last := (first + int64(len(old)) - 1) >> 1
-	t.buckets = make([]TimelineBucket, last-t.first+1, MaxBuckets)
+	t.buckets = make([]TimelineBucket, last-t.first+1, maxBuckets)
 	for i, o := range old {
 		b := &t.buckets[(first+int64(i))>>1-t.first]
 		b.Documented += o.Documented

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math/bits"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"pcapaudit/capture/flow"
 	"pcapaudit/rules"
@@ -17,7 +19,7 @@ type judged struct {
 	view              view
 	flow              *rules.Flow
 	option            *option  // nil where no flow covers protocol and port
-	shared            []shared // further flows fully met; valid until the next connection is judged
+	shared            []shared // further flows that cover it; valid until the next connection is judged
 	silent            []*rules.Flow
 	match             string
 	unknown           bool // documented while its condition is neither on nor off
@@ -25,23 +27,26 @@ type judged struct {
 	validity          rules.Validity
 }
 
-// shared is a flow fully met, with the orientation in which it is.
+// shared is a further flow of which the connection breaks nothing that its expectation rests on, with the orientation in which that is so.
 type shared struct {
 	option *option
 	view   view
+	met    bool // fully
 }
 
 // judge is the procedure of the verdict, one function a step. pending is true where the verdict hangs on an announcement that may still come.
 func (a *Auditor) judge(c *flow.Conn) (j judged, pending bool) {
 	v, flipped := &a.views[0], &a.views[0]
 	*v = a.viewOf(c)
-	if w := a.scope(c, v); w != 0 {
-		return judged{verdict: outOfScope, original: outOfScope, why: w, view: *v}, false
-	}
-	a.checks = a.checkPlan(a.checks[:0], c, v)
 	if !v.sure && !c.Proto.IsICMP() {
 		flipped = &a.views[1]
 		*flipped = a.flippedView(c)
+	}
+	if w := a.scope(c, v, flipped); w != 0 {
+		return judged{verdict: outOfScope, original: outOfScope, why: w, view: *v}, false
+	}
+	a.checks = a.checkPlan(a.checks[:0], c, v)
+	if flipped != v {
 		a.checks = a.checkPlan(a.checks, c, flipped)
 	}
 	if j, pending, ok := a.documented(); ok {
@@ -50,16 +55,16 @@ func (a *Auditor) judge(c *flow.Conn) (j judged, pending bool) {
 	steps := [...]func(*flow.Conn, *view, *view) (judged, bool){a.deviating, a.reversedRoles, a.silent, a.platformService}
 	for _, step := range steps {
 		if j, ok := step(c, v, flipped); ok {
-			return a.except(c, j), false
+			return a.except(c, j, flipped), false
 		}
 	}
-	return a.except(c, a.unexpected(c, v)), false
+	return a.except(c, a.unexpected(c, v, flipped), flipped), false
 }
 
 func (a *Auditor) checkPlan(into []checked, c *flow.Conn, v *view) []checked {
 	p := a.plan(c, v)
 	for i := range p.options {
-		if k := a.check(c, v, &p.options[i]); k.broken&whySourcePort == 0 || !k.bySource() {
+		if k := a.check(c, v, &p.options[i]); !k.stray && (k.broken&whySourcePort == 0 || !k.bySource()) {
 			into = append(into, k)
 		}
 	}
@@ -85,18 +90,32 @@ func (a *Auditor) documented() (j judged, pending, ok bool) {
 		return judged{}, false, false
 	}
 	j = judged{verdict: documented, original: documented, opens: best.opens, view: *best.view, flow: best.Flow, option: best.option, match: a.match(best.option), unknown: best.unknown}
-	a.shared = a.shared[:0]
-	for i := range a.checks {
-		if k := &a.checks[i]; k != best && k.broken == 0 && k.Flow != best.Flow {
-			a.shared = append(a.shared, shared{k.option, *k.view})
-		}
-	}
-	j.shared = a.shared
+	j.shared = a.others(best)
 	return j, false, true
 }
 
+// others are the flows beside the best that cover the connection, each once.
+func (a *Auditor) others(best *checked) []shared {
+	a.shared = a.shared[:0]
+	for i := range a.checks {
+		k := &a.checks[i]
+		if k.Flow == best.Flow || k.pending || k.broken&unsatisfying != 0 {
+			continue
+		}
+		s := shared{k.option, *k.view, k.broken == 0}
+		switch before := slices.IndexFunc(a.shared, func(o shared) bool { return o.option.Flow == k.Flow }); {
+		case before < 0:
+			a.shared = append(a.shared, s)
+		case s.met && !a.shared[before].met:
+			a.shared[before] = s
+		}
+	}
+	return a.shared
+}
+
 // deviating is step 4: roles, protocol and port are met, something stated is broken. The flow with the fewest broken statements is named.
-// A missing announcement alone proves nothing while payloads are not read: it may lie before the capture.
+// Of a flow that only one side may open, roles are met for certain only where the originator is certain. A missing announcement alone
+// proves nothing while payloads are not read: it may lie before the capture.
 func (a *Auditor) deviating(c *flow.Conn, _, _ *view) (judged, bool) {
 	var best *checked
 	for i := range a.checks {
@@ -112,9 +131,10 @@ func (a *Auditor) deviating(c *flow.Conn, _, _ *view) (judged, bool) {
 		return judged{}, false
 	}
 	j := judged{verdict: deviation, why: best.broken, opens: best.opens, view: *best.view, flow: best.Flow, option: best.option, match: a.match(best.option), unknown: best.unknown}
-	if best.broken&whySourcePort != 0 && !best.view.sure || best.broken == whyUnannounced {
+	if !best.view.sure && (best.broken&whySourcePort != 0 || best.Flow.Originator != "either") || best.broken == whyUnannounced {
 		j.verdict = indeterminate
 	}
+	j.shared = a.others(best)
 	return j, true
 }
 
@@ -124,20 +144,31 @@ func (a *Auditor) reversedRoles(c *flow.Conn, v, _ *view) (judged, bool) {
 	if a.set.Site == nil {
 		return judged{}, false
 	}
-	turned := view{orig: v.resp, resp: v.orig, from: v.to, to: v.from, port: v.port}
+	turned := v.turned()
 	p := a.plan(c, &turned)
+	var best *option
+	why := whyOriginator
 	for i := range p.options {
 		o := &p.options[i]
 		if o.Port > rules.PortRanged || o.From.By == rules.ByReserved || o.To.By == rules.ByReserved || o.Proxied || o.bySource() {
 			continue
 		}
-		j := judged{verdict: deviation, why: whyOriginator, view: *v, flow: o.Flow, option: o, match: a.match(o)}
-		if !v.sure || v.orig.Translation != "" || v.resp.Translation != "" {
-			j.verdict = indeterminate
+		if a.set.Condition(o.Flow, c.First) != rules.Off {
+			best, why = o, whyOriginator
+			break
 		}
-		return j, true
+		if best == nil {
+			best, why = o, whyOriginator|whyCondition
+		}
 	}
-	return judged{}, false
+	if best == nil {
+		return judged{}, false
+	}
+	j := judged{verdict: deviation, why: why, view: *v, flow: best.Flow, option: best, match: a.match(best)}
+	if !v.sure || v.translated() || v.resp.Translation != "" {
+		j.verdict = indeterminate
+	}
+	return j, true
 }
 
 // silent is step 6: a flow joins these roles and its document states no port. One that does not apply here asks nothing.
@@ -156,21 +187,30 @@ func (a *Auditor) silent(c *flow.Conn, v, flipped *view) (judged, bool) {
 	return judged{}, false
 }
 
-// platformService is the last part of step 1: traffic that a reference list names and nothing else.
+// platformService is the last part of step 1: traffic inside the site that a reference list names and nothing else.
 func (a *Auditor) platformService(c *flow.Conn, v, flipped *view) (judged, bool) {
-	if a.platform(c, v) || flipped.flipped && a.platform(c, flipped) {
+	if a.set.Site != nil && !(known(v.orig) && known(v.resp)) {
+		return judged{}, false
+	}
+	if a.platform(c, v) || flipped != v && a.platform(c, flipped) {
 		return judged{verdict: outOfScope, why: whyPlatformService, view: *v}, true
 	}
 	return judged{}, false
 }
 
-// unexpected is step 7.
-func (a *Auditor) unexpected(c *flow.Conn, v *view) judged {
+// unexpected is step 7. Where the originator is a guess, the orientation with a documented service is shown.
+func (a *Auditor) unexpected(c *flow.Conn, v, flipped *view) judged {
+	services := a.services(c.Proto, c.ICMPType, v)
+	if len(services) == 0 && flipped != v {
+		if services = a.services(c.Proto, c.ICMPType, flipped); len(services) > 0 {
+			v = flipped
+		}
+	}
 	j := judged{verdict: unexpected, view: *v}
 	switch {
-	case a.set.Site != nil && (!identified(v.orig, v.from) || !identified(v.resp, v.to)):
+	case a.set.Site != nil && (!identified(v.orig, v.from.Addr()) || !identified(v.resp, v.to.Addr())):
 		j.why = whyUnknownHost
-	case len(a.services(c.Proto, c.ICMPType, v)) == 0:
+	case len(services) == 0:
 		j.why = whyUndocumentedService
 	default:
 		j.why = whyWrongRoles
@@ -179,8 +219,8 @@ func (a *Auditor) unexpected(c *flow.Conn, v *view) judged {
 }
 
 // identified is true for a host of the site, for an address that a pack names, for hosts behind a translation, and for group addresses, which are no hosts.
-func identified(m *rules.Membership, end netip.AddrPort) bool {
-	if m.Host != nil || len(m.Behind) > 0 || end.Addr().IsMulticast() {
+func identified(m *rules.Membership, addr netip.Addr) bool {
+	if m.Host != nil || len(m.Behind) > 0 || addr.IsMulticast() {
 		return true
 	}
 	for _, r := range m.Roles {
@@ -191,21 +231,31 @@ func identified(m *rules.Membership, end netip.AddrPort) bool {
 	return false
 }
 
-// except is step 8: an exception turns deviation and unexpected into excepted. One that is not valid at the connection's time turns nothing, and is kept for the finding.
-func (a *Auditor) except(c *flow.Conn, j judged) judged {
+// except is step 8: an exception turns deviation and unexpected into excepted, in either orientation where the originator is a guess. One that
+// is not valid at the connection's time turns nothing, and is kept for the finding.
+func (a *Auditor) except(c *flow.Conn, j judged, flipped *view) judged {
 	j.original = j.verdict
 	if j.verdict != deviation && j.verdict != unexpected {
 		return j
 	}
-	j.exception, j.validity = a.set.Exception(j.view.origEnd(), j.view.respEnd(), c.Proto, j.view.port, c.First)
-	if j.validity == rules.Active {
-		j.verdict = excepted
+	for _, v := range [...]*view{&j.view, &a.views[0], flipped} {
+		e, validity := a.set.Exception(v.origEnd(), v.respEnd(), c.Proto, v.port, c.First)
+		if validity == rules.Active || j.exception == nil {
+			j.exception, j.validity = e, validity
+		}
+		if validity == rules.Active {
+			j.verdict = excepted
+			break
+		}
+		if j.view.sure {
+			break
+		}
 	}
 	return j
 }
 
 func unknownCondition(f *rules.Flow) string {
-	return "condition " + f.Condition + " is not stated by the site"
+	return "condition " + strings.TrimPrefix(f.Condition, "!") + " is not stated by the site"
 }
 
 // export gives the judgement as reports show it.
@@ -215,7 +265,9 @@ func (j *judged) export() Judgement {
 		e.Flow = j.flow.Ref()
 	}
 	for _, s := range j.shared {
-		e.SharedWith = append(e.SharedWith, s.option.Flow.Ref())
+		if s.met {
+			e.SharedWith = append(e.SharedWith, s.option.Flow.Ref())
+		}
 	}
 	for _, f := range j.silent[min(1, len(j.silent)):] {
 		e.SharedWith = append(e.SharedWith, f.Ref())

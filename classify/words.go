@@ -13,10 +13,10 @@ const (
 	numVerdicts
 )
 
-// Verdicts are the words of Judgement.Verdict, in the order of Audit.Totals.
-var Verdicts = [numVerdicts]string{"documented", "deviation", "unexpected", "indeterminate", "excepted", "out-of-scope"}
+// verdictNames are the words of Judgement.Verdict, in the order of Audit.Totals.
+var verdictNames = [numVerdicts]string{"documented", "deviation", "unexpected", "indeterminate", "excepted", "out-of-scope"}
 
-func (v verdict) String() string { return Verdicts[v] }
+func (v verdict) String() string { return verdictNames[v] }
 
 // why is a set of reasons for a verdict.
 type why uint16
@@ -90,10 +90,10 @@ const (
 	numStatuses
 )
 
-// Statuses are the words of HostStatus.Status, in the order of Expectation.Statuses.
-var Statuses = [numStatuses]string{"observed", "missing", "attempted", "not-observed", "not-triggered", "not-testable"}
+// statusNames are the words of HostStatus.Status, in the order of Expectation.Statuses.
+var statusNames = [numStatuses]string{"observed", "missing", "attempted", "not-observed", "not-triggered", "not-testable"}
 
-func (s status) String() string { return Statuses[s] }
+func (s status) String() string { return statusNames[s] }
 
 // Kinds of findings.
 const (

@@ -23,7 +23,7 @@ type column struct {
 const gap = 2
 
 // minFlex is the narrowest flexible column: below it a line breaks every few letters, so the table grows wider than asked instead.
-const minFlex = 24
+const minFlex = 20
 
 // grid writes rows under a heading line, without borders, indented by two, at most width columns wide.
 // Cells must be clean (see clean): tablewriter passes control bytes through and makes a row of a newline.

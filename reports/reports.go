@@ -14,7 +14,7 @@ import (
 
 // Look is what a terminal can show; files are written with the zero value.
 type Look struct {
-	Width int  // columns; 0 means 100
+	Width int  // columns; 0 means 80
 	Color bool // severities and the result in colour; the words are there without it
 	All   bool // every finding and every host, nothing folded
 }
@@ -23,14 +23,13 @@ type Look struct {
 type Format struct {
 	Name      string
 	Extension string // of files that --report writes in this format
-	Title     string
 	Write     func(io.Writer, *classify.Audit, Look) error
 }
 
 // Formats lists the formats in the order that help shows.
 var Formats = []Format{
-	{"table", ".txt", "text for people", writeTable},
-	{"json", ".json", "the whole audit, schema " + classify.Schema, writeJSON},
+	{"table", ".txt", writeTable}, // text for people
+	{"json", ".json", writeJSON},  // the whole Audit
 }
 
 // ByName finds the format of --format.

@@ -57,51 +57,71 @@ func (p *page) flow(f *rules.Flow) {
 	}
 	p.line("  %s", p.paint(cleanText(f.ID), color.Bold))
 	p.para(4, "", cleanSentence(f.Title))
-	p.para(4, "", cleanText(strings.Join(f.From, ", ")+arrow+strings.Join(f.To, ", ")+"  "+ServiceText(f)))
-	words := f.Need
-	for _, s := range []string{f.Occurrence, conditionText(f), scopeText(f), encryptionText(f)} {
-		if s != "" {
-			words += "; " + s
-		}
-	}
-	p.para(4, "", cleanText(words))
+	p.para(4, "", cleanText(strings.Join(f.From, ", ")+arrow+strings.Join(f.To, ", ")+"  "+serviceText(f)))
+	p.para(4, "", cleanSentence(flowWords(f)))
 	for _, c := range f.Cite {
-		p.para(4, "cites ", cleanText(strings.TrimSpace(c.Document+" "+c.Lines+" "+c.Section)))
+		p.para(4, "cites ", cleanText(citeText(c)))
 	}
 	if f.Note != "" {
 		p.para(4, "note: ", cleanSentence(f.Note))
 	}
 }
 
-// ServiceText is a flow's protocol and responder ports as the reports write them: "tcp/80|8530".
-func ServiceText(f *rules.Flow) string {
+// serviceText is a flow's protocol and responder ports as the document states them: "tcp/80|8530", "icmp type 8".
+func serviceText(f *rules.Flow) string {
 	sep := ","
 	if f.PortsMode == "alternatives" {
 		sep = "|"
 	}
-	if len(f.Ports) == 0 {
+	switch {
+	case len(f.ICMPTypes) > 0:
+		return f.Proto + " type " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(f.ICMPTypes)), ","), "[]")
+	case len(f.Ports) == 0:
 		return f.Proto
+	case f.Ports[0] == "unstated":
+		return strings.Replace(f.Proto, "unstated", "protocol not stated", 1) + ", port not stated"
 	}
 	return f.Proto + "/" + strings.Join(f.Ports, sep)
 }
 
-func conditionText(f *rules.Flow) string {
-	if f.Condition == "" {
-		return ""
+// flowWords says what is particular about a flow: need, occurrence, and whatever is not the common case.
+func flowWords(f *rules.Flow) string {
+	words := []string{f.Need}
+	add := func(holds bool, text string) {
+		if holds {
+			words = append(words, text)
+		}
 	}
-	return "if " + f.Condition
+	add(f.Occurrence != "", f.Occurrence)
+	if off, negated := strings.CutPrefix(f.Condition, "!"); negated {
+		add(true, "unless "+off)
+	} else {
+		add(f.Condition != "", "if "+f.Condition)
+	}
+	add(f.Scope != "", "scope "+f.Scope)
+	add(f.SourcePorts != "ephemeral", "source ports "+f.SourcePorts)
+	add(f.AnnouncedBy != "", "port announced by "+f.AnnouncedBy)
+	add(f.PairedWith != "", "port paired with "+f.PairedWith)
+	add(f.SatisfiedBy == "each", "expected to each responder")
+	add(f.Reply == "none", "no reply")
+	add(f.Proxy, "may run through a web proxy")
+	add(f.Configurable, "port configurable")
+	encryption := "encryption " + f.Encryption
+	if len(f.EncryptionProtocols) > 0 {
+		encryption += " (" + strings.Join(f.EncryptionProtocols, ", ") + ")"
+	}
+	add(f.Encryption != "" && f.Encryption != "unstated", encryption)
+	add(f.Reference, "reference list, expects nothing")
+	return strings.Join(words, "; ")
 }
 
-func scopeText(f *rules.Flow) string {
-	if f.Scope == "" {
-		return ""
+func citeText(c rules.Cite) string {
+	text := c.Document
+	if c.Lines != "" {
+		text += " " + linesText([]string{c.Lines})
 	}
-	return "scope " + f.Scope
-}
-
-func encryptionText(f *rules.Flow) string {
-	if f.Encryption == "" || f.Encryption == "unstated" {
-		return ""
+	if c.Section != "" {
+		text += ", " + c.Section
 	}
-	return "encryption " + f.Encryption + " " + strings.Join(f.EncryptionProtocols, ", ")
+	return text
 }

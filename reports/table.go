@@ -14,13 +14,14 @@ import (
 const (
 	foldFindings = 20 // groups of findings
 	foldMembers  = 4  // findings named under a group
-	foldHosts    = 6  // hosts named for a flow
+	foldHosts    = 6  // hosts named by a finding
+	foldCites    = 4  // places of a document
 	foldRows     = 12 // rows of the smaller tables
 )
 
 // writeTable renders an audit for a terminal. The first screen answers: result, what was audited, by verdict, what to look at first.
 func writeTable(w io.Writer, a *classify.Audit, look Look) error {
-	p := &page{w: w, look: look}
+	p := &page{w: w, look: look, audit: a}
 	p.result(a)
 	p.audited(a)
 	p.verdicts(a)
@@ -39,7 +40,7 @@ func writeTable(w io.Writer, a *classify.Audit, look Look) error {
 
 func (p *page) result(a *classify.Audit) {
 	paint := map[string]color.Attribute{"clean": color.FgGreen, "deviations": color.FgRed, "inconclusive": color.FgYellow}[a.Result.Verdict]
-	p.para(0, "Result: ", p.paint(strings.ToUpper(a.Result.Verdict), color.Bold, paint)+": "+cleanSentence(a.Result.Text))
+	p.para(0, "Result: "+p.paint(strings.ToUpper(a.Result.Verdict), color.Bold, paint)+": ", cleanSentence(a.Result.Text))
 	for i, r := range a.Result.Reasons {
 		if i == foldRows && !p.look.All {
 			p.line("  and %d more reasons", len(a.Result.Reasons)-i)
@@ -51,35 +52,71 @@ func (p *page) result(a *classify.Audit) {
 
 func (p *page) audited(a *classify.Audit) {
 	p.head("What was audited")
+	p.para(2, "inputs   ", inputsText(a.Inputs))
+	period := "no packet has a usable time"
+	if a.Period.CoveredFrom != "" {
+		period = fmt.Sprintf("%s to %s UTC covered", shortTime(a.Period.CoveredFrom), shortTime(a.Period.CoveredLast))
+	}
+	p.para(2, "period   ", period+asked(a.Period))
+	p.para(2, "against  ", strings.Join(packsText(a.Packs), ", ")+"; "+siteText(a.Site))
+	c := &a.Coverage
+	loss := "none reported"
+	if c.Dropped > 0 {
+		loss = fmt.Sprintf("%s reported, %.2f %%", plural(c.Dropped, "packet"), c.LossPercent)
+	}
+	p.para(2, "loss     ", fmt.Sprintf("%s (bound %.4g %%); %s of %s one-sided", loss, c.LossBound, number(c.TCPOneSided), plural(c.TCPOneSided+c.TCPBoth, "TCP connection")))
+}
+
+func inputsText(inputs []classify.Input) string {
 	var packets, bytes uint64
 	states := ""
-	for _, in := range a.Inputs {
+	for _, in := range inputs {
 		packets += in.Packets
 		bytes += uint64(in.Size)
-		if in.State != "clean" {
-			states += "; " + cleanText(in.Name) + ": " + cleanText(in.State)
+		if in.State == "clean" {
+			continue
+		}
+		states += "; " + cleanText(in.State)
+		if len(inputs) > 1 {
+			states += ": " + inputName(in.Name)
 		}
 	}
-	name := plural(uint64(len(a.Inputs)), "file")
-	if len(a.Inputs) == 1 {
-		name = cleanText(a.Inputs[0].Name)
+	name := plural(uint64(len(inputs)), "file")
+	if len(inputs) == 1 {
+		name = inputName(inputs[0].Name)
 	}
-	p.para(2, "inputs   ", fmt.Sprintf("%s, %s, %s%s", name, plural(packets, "packet"), size(bytes), states))
-	p.para(2, "period   ", fmt.Sprintf("%s to %s UTC covered%s", shortTime(a.Period.CoveredFrom), shortTime(a.Period.CoveredLast), asked(a.Period)))
-	var packs []string
-	for _, k := range a.Packs {
-		if k.Kind != "baseline" {
-			packs = append(packs, fmt.Sprintf("%s (%s)", cleanText(k.Name), plural(uint64(k.Flows), "flow")))
+	return fmt.Sprintf("%s, %s, %s%s", name, plural(packets, "packet"), size(bytes), states)
+}
+
+func inputName(name string) string {
+	if name == "-" {
+		return "standard input"
+	}
+	return cleanText(name)
+}
+
+// packsText names the vendor and local packs, and the baseline ones where there is nothing else.
+func packsText(packs []classify.PackRef) []string {
+	var named, baseline []string
+	for _, k := range packs {
+		text := fmt.Sprintf("%s (%s)", cleanText(k.Name), plural(uint64(k.Flows), "flow"))
+		if k.Kind == "baseline" {
+			baseline = append(baseline, text)
+		} else {
+			named = append(named, text)
 		}
 	}
-	site := "no site: roles were not verified"
-	if a.Site != nil {
-		site = fmt.Sprintf("site %s (%s)", cleanText(a.Site.Name), plural(uint64(a.Site.Hosts), "host"))
+	if len(named) == 0 {
+		return baseline
 	}
-	p.para(2, "against  ", strings.Join(packs, ", ")+"; "+site)
-	p.para(2, "loss     ", fmt.Sprintf("%s lost (%.2f %%, bound %.2g %%); %s of %s TCP connections one-sided",
-		plural(a.Coverage.Dropped, "packet"), a.Coverage.LossPercent, a.Coverage.LossBound,
-		number(a.Coverage.TCPOneSided), number(a.Coverage.TCPOneSided+a.Coverage.TCPBoth)))
+	return named
+}
+
+func siteText(s *classify.SiteRef) string {
+	if s == nil {
+		return "no site: roles were not verified"
+	}
+	return fmt.Sprintf("site %s (%s)", cleanText(s.Name), plural(uint64(s.Hosts), "host"))
 }
 
 func asked(t classify.Period) string {
@@ -115,12 +152,25 @@ func (p *page) verdicts(a *classify.Audit) {
 			}
 			rows = append(rows, []string{name, number(t.Connections), number(t.Packets), size(t.Bytes)})
 		}
+		if t.Verdict == "documented" {
+			rows = append(rows, baselineRow(a.Kinds)...)
+		}
 	}
 	if len(rows) == 0 {
 		p.line("  none")
 		return
 	}
 	p.grid([]column{{title: "verdict"}, {title: "connections", right: true}, {title: "packets", right: true}, {title: "bytes", right: true}}, rows)
+}
+
+// baselineRow says how much of the documented traffic is the platform's.
+func baselineRow(kinds []classify.KindTotal) [][]string {
+	for _, k := range kinds {
+		if k.Kind == "baseline" && k.Verdict == "documented" && k.Connections > 0 {
+			return [][]string{{"  by baseline packs", number(k.Connections), "", size(k.Bytes)}}
+		}
+	}
+	return nil
 }
 
 func (p *page) lookAt(a *classify.Audit) {
@@ -133,143 +183,9 @@ func (p *page) lookAt(a *classify.Audit) {
 	}
 }
 
-var severityColor = map[string]color.Attribute{"high": color.FgRed, "medium": color.FgYellow, "low": color.FgCyan, "info": color.Faint}
-
-func (p *page) findings(a *classify.Audit) {
-	groups := classify.Groups(a.Findings)
-	p.head(fmt.Sprintf("Findings (%d in %s)", len(a.Findings), plural(uint64(len(groups)), "group")))
-	if len(groups) == 0 {
-		p.line("  none")
-	}
-	for i, g := range groups {
-		if i == foldFindings && !p.look.All {
-			p.line("  and %s: use --all, or --report FILE.json", plural(uint64(len(groups)-i), "more group"))
-			return
-		}
-		p.group(g)
-	}
-}
-
-func (p *page) group(g classify.Group) {
-	verdict := g.Verdict
-	if len(g.Why) > 0 {
-		verdict += ": " + strings.Join(g.Why, ", ")
-	}
-	tail := ""
-	if g.Connections > 0 {
-		tail = ", " + plural(g.Connections, "connection")
-	}
-	if !g.Decides {
-		tail += ", does not decide"
-	}
-	p.line("  %s  %s", p.paint(fmt.Sprintf("%-6s", g.Severity), severityColor[g.Severity]), cleanText(verdict)+tail)
-	p.para(10, "", cleanSentence(g.Title))
-	for i, f := range g.Findings {
-		if i == foldMembers && !p.look.All {
-			p.line("          and %s", plural(uint64(len(g.Findings)-i), "more"))
-			break
-		}
-		p.finding(f, len(g.Findings) > 1)
-	}
-}
-
-// finding shows one finding; in a group of several its own summary leads.
-func (p *page) finding(f *classify.Finding, inGroup bool) {
-	indent := 10
-	if inGroup {
-		p.para(indent, "· ", cleanSentence(f.Summary))
-		indent += 2
-	}
-	for _, l := range []struct{ lead, text string }{{"why: ", f.Reason}, {"nearest: ", f.Nearest}, {"exception: ", f.Exception}, {"look: ", f.Look}} {
-		if l.text != "" {
-			p.para(indent, l.lead, cleanSentence(l.text))
-		}
-	}
-	if len(f.Hosts) > 0 {
-		p.para(indent, "hosts: ", p.folded(f.Hosts, foldHosts))
-	}
-	if len(f.Cite) > 0 {
-		p.para(indent, "document: ", p.folded(f.Cite, foldHosts))
-	}
-	if len(f.Evidence) > 0 {
-		e := f.Evidence[0]
-		p.para(indent, "packets: ", fmt.Sprintf("%s packet %d, %s > %s, %s%s  [%s]", cleanText(e.File), e.Packet, e.Orig, e.Resp, shortTime(e.Time), outcomes(f), f.ID))
-	}
-}
-
-func outcomes(f *classify.Finding) string {
-	var parts []string
-	for _, o := range f.Outcomes {
-		parts = append(parts, fmt.Sprintf("%s %s", number(o.Connections), o.Outcome))
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return "; " + strings.Join(parts, ", ")
-}
-
-func (p *page) folded(list []string, most int) string {
-	more := ""
-	if len(list) > most && !p.look.All {
-		list, more = list[:most], fmt.Sprintf(" and %d more", len(list)-most)
-	}
-	clean := make([]string, len(list))
-	for i, s := range list {
-		clean[i] = cleanText(s)
-	}
-	return strings.Join(clean, ", ") + more
-}
-
-// expectations is the flow matrix: one row a documented flow, folded over its hosts.
-func (p *page) expectations(a *classify.Audit) {
-	if a.Site == nil {
-		p.head("Documented flows")
-		p.line("  not expected of anybody: without a site file no host holds a role")
-		return
-	}
-	p.head(fmt.Sprintf("Documented flows (%d applied to this site)", len(a.Expectations)))
-	var rows [][]string
-	quiet := 0
-	for _, e := range a.Expectations {
-		if !p.look.All && isQuiet(e) {
-			quiet++
-			continue
-		}
-		rows = append(rows, []string{cleanText(e.Flow), e.Service, need(e), cleanSentence(e.Summary)})
-	}
-	p.grid([]column{{title: "flow"}, {title: "service"}, {title: "need"}, {title: "status per originating host", flex: true}}, rows)
-	if quiet > 0 {
-		p.line("  and %s neither observed nor missing (see --all)", plural(uint64(quiet), "flow"))
-	}
-	if p.look.All {
-		for _, e := range a.Expectations {
-			for _, h := range e.Open {
-				p.para(2, "", cleanSentence(fmt.Sprintf("%s, %s: %s: %s", e.Flow, h.Host, h.Status, h.Reason)))
-			}
-		}
-	}
-}
-
-// isQuiet is a flow that nobody expects and nobody used: it would only fill the screen.
-func isQuiet(e classify.Expectation) bool {
-	for _, s := range e.Statuses {
-		if s.Status == "observed" || s.Status == "missing" || s.Status == "attempted" {
-			return false
-		}
-	}
-	return true
-}
-
-func need(e classify.Expectation) string {
-	if e.Occurrence == "" {
-		return e.Need
-	}
-	return e.Need + ", " + e.Occurrence
-}
-
 func (p *page) others(a *classify.Audit) {
 	if len(a.Baseline) > 0 {
-		p.head("Platform traffic that baseline packs document")
+		p.head("Platform traffic, documented by baseline packs")
 		p.flowTotals(a.Baseline)
 	}
 	for _, s := range []struct {
@@ -290,9 +206,9 @@ func (p *page) others(a *classify.Audit) {
 		p.head("Exceptions")
 		var rows [][]string
 		for _, e := range a.Exceptions {
-			rows = append(rows, []string{cleanText(e.ID), e.State, number(e.Connections), e.Until, cleanText(e.Ticket), cleanText(e.Approver), cleanSentence(e.Reason)})
+			rows = append(rows, []string{cleanText(e.ID), e.State, number(e.Connections), cleanText(e.Until), cleanText(e.Ticket), cleanSentence(e.Reason) + " (" + cleanText(e.Approver) + ")"})
 		}
-		p.grid([]column{{title: "id"}, {title: "state"}, {title: "connections", right: true}, {title: "until"}, {title: "ticket"}, {title: "approver"}, {title: "reason", flex: true}}, rows)
+		p.grid([]column{{title: "id"}, {title: "state"}, {title: "connections", right: true}, {title: "until"}, {title: "ticket"}, {title: "reason (approver)", flex: true}}, rows)
 	}
 	if len(a.Warnings) > 0 {
 		p.head("Warnings")
@@ -308,7 +224,7 @@ func (p *page) flowTotals(totals []classify.FlowTotal) {
 		if i == foldRows && !p.look.All {
 			break
 		}
-		rows = append(rows, []string{cleanText(t.Flow), t.Service, number(t.Connections), size(t.Bytes), fmt.Sprintf("%d > %d", t.OrigHosts, t.RespHosts)})
+		rows = append(rows, []string{cleanText(t.Flow), t.Service, number(t.Connections), size(t.Bytes), fmt.Sprintf("%d -> %d", t.OrigHosts, t.RespHosts)})
 	}
 	p.grid([]column{{title: "flow"}, {title: "service"}, {title: "connections", right: true}, {title: "bytes", right: true}, {title: "hosts"}}, rows)
 	if more := len(totals) - len(rows); more > 0 {

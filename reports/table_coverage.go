@@ -51,37 +51,55 @@ func sum(parts []string) string {
 	return strings.Join(parts, " + ")
 }
 
+// inputs says what the report rests on: what was read, by which rules, with the hashes to check it by.
 func (p *page) inputs(a *classify.Audit) {
-	p.head("Inputs")
+	p.head("Inputs, rules and their SHA-256")
 	for i, in := range a.Inputs {
 		if i == foldRows && !p.look.All {
 			p.line("  and %s (see --all)", plural(uint64(len(a.Inputs)-i), "more file"))
 			break
 		}
-		format := in.Format
-		if in.Compression != "" {
-			format += "." + in.Compression
-		}
-		state := cleanText(in.State)
-		if in.Detail != "" {
-			state += ": " + cleanText(in.Detail)
-		}
-		p.para(2, fmt.Sprintf("%d  ", i), fmt.Sprintf("%s  %s, %s, %s, %s", cleanText(in.Name), format, size(uint64(in.Size)), plural(in.Packets, "packet"), state))
-		if in.SHA256 != "" {
-			p.line("     SHA256 %s", in.SHA256)
-		} else {
-			p.line("     not hashed (--hash none): this report cannot be verified against its inputs")
-		}
-		for _, w := range in.Warnings {
-			p.para(5, "warning: ", cleanSentence(w))
-		}
+		p.input(i, &in)
 	}
+	var folded []string
 	for _, k := range a.Packs {
-		p.line("  %s pack %s", k.Kind, cleanText(k.Name))
-		p.line("     SHA256 %s", k.SHA256)
+		if k.Kind == "baseline" && k.File == "" && !p.look.All {
+			folded = append(folded, cleanText(k.Name))
+			continue
+		}
+		name := fmt.Sprintf("%s pack %s", cleanText(k.Kind), cleanText(k.Name))
+		if k.File != "" {
+			name += ", " + cleanText(k.File)
+		}
+		p.para(2, "", name)
+		p.line("     %s", cleanText(k.SHA256))
 	}
 	if a.Site != nil {
-		p.line("  site %s", cleanText(a.Site.File))
-		p.line("     SHA256 %s", a.Site.SHA256)
+		p.para(2, "", "site "+cleanText(a.Site.File))
+		p.line("     %s", cleanText(a.Site.SHA256))
+	}
+	if len(folded) > 0 {
+		p.para(2, "", "baseline packs of the program (see --all): "+strings.Join(folded, ", "))
+	}
+	p.para(2, "", cleanText("written by "+a.Tool.Name+" "+a.Tool.Version))
+}
+
+func (p *page) input(number int, in *classify.Input) {
+	format := in.Format
+	if in.Compression != "" {
+		format += "." + in.Compression
+	}
+	state := in.State
+	if in.Detail != "" {
+		state += ": " + in.Detail
+	}
+	p.para(2, fmt.Sprintf("%-2d ", number), fmt.Sprintf("%s (%s, %s, %s), %s", inputName(in.Name), cleanText(format), size(uint64(in.Size)), plural(in.Packets, "packet"), cleanText(state)))
+	if in.SHA256 != "" {
+		p.line("     %s", cleanText(in.SHA256))
+	} else {
+		p.para(5, "", "not hashed (--hash none): this report cannot be verified against its inputs")
+	}
+	for _, w := range in.Warnings {
+		p.para(5, "warning: ", cleanSentence(w))
 	}
 }

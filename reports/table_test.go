@@ -87,7 +87,7 @@ func TestTableGolden(t *testing.T) {
 		}
 		if !look.Color {
 			for line := range strings.Lines(b.String()) {
-				if n := runewidth.StringWidth(strings.TrimSuffix(line, "\n")); n > max(look.Width, 100) {
+				if n := runewidth.StringWidth(strings.TrimSuffix(line, "\n")); n > look.Width {
 					t.Errorf("%s: %d columns: %s", look.name, n, line)
 				}
 			}
@@ -129,5 +129,47 @@ func TestSize(t *testing.T) {
 	}
 	if number(1234567) != "1,234,567" || number(12) != "12" || plural(1, "host") != "1 host" {
 		t.Error("numbers are grouped by three")
+	}
+}
+
+func TestPlacesFoldsCitationsOfOneFile(t *testing.T) {
+	for _, c := range []struct {
+		cites []string
+		all   bool
+		want  string
+	}{
+		{[]string{"a.txt:7"}, false, "a.txt line 7"},
+		{[]string{"a.txt:7-8", "b.txt:1-2", "a.txt:19"}, false, "a.txt lines 7-8, 19; b.txt lines 1-2"},
+		{[]string{"a.txt:1", "a.txt:2", "a.txt:3", "a.txt:4", "a.txt:5"}, false, "a.txt lines 1, 2, 3, 4 and 1 more"},
+		{[]string{"a.txt:1", "a.txt:2", "a.txt:3", "a.txt:4", "a.txt:5"}, true, "a.txt lines 1, 2, 3, 4, 5"},
+		{[]string{"RFC 1035: Domain Names, 4.2"}, false, "RFC 1035: Domain Names, 4.2"},
+		{nil, false, ""},
+	} {
+		p := &page{look: Look{All: c.all}}
+		if got := strings.Join(p.places(c.cites), "; "); got != c.want {
+			t.Errorf("places(%q, all %v) = %q, want %q", c.cites, c.all, got, c.want)
+		}
+	}
+}
+
+func TestConnectionWords(t *testing.T) {
+	finding := func(established, refused uint64) *classify.Finding {
+		f := &classify.Finding{Connections: established + refused}
+		for _, o := range []classify.OutcomeCount{{Outcome: "established", Connections: established}, {Outcome: "refused", Connections: refused}} {
+			if o.Connections > 0 {
+				f.Outcomes = append(f.Outcomes, o)
+			}
+		}
+		return f
+	}
+	for want, list := range map[string][]*classify.Finding{
+		"":                         {finding(0, 0)},
+		"1 connection established": {finding(1, 0)},
+		"5 connections refused":    {finding(0, 2), finding(0, 3)},
+		"5 connections: 3 established, 2 refused": {finding(1, 2), finding(2, 0)},
+	} {
+		if got := connectionWords(list); got != want {
+			t.Errorf("connectionWords gives %q, want %q", got, want)
+		}
 	}
 }

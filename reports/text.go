@@ -3,13 +3,16 @@ package reports
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/fatih/color"
+	"github.com/mattn/go-runewidth"
+
+	"pcapaudit/classify"
 )
 
-const defaultWidth = 100
+const defaultWidth = 80
 
 func (l Look) width() int {
 	if l.Width <= 0 {
@@ -20,9 +23,10 @@ func (l Look) width() int {
 
 // page collects lines of text and keeps the first error.
 type page struct {
-	w    io.Writer
-	look Look
-	err  error
+	w     io.Writer
+	look  Look
+	audit *classify.Audit // nil for a pack
+	err   error
 }
 
 func (p *page) line(format string, args ...any) {
@@ -31,17 +35,19 @@ func (p *page) line(format string, args ...any) {
 	}
 }
 
-// para writes text wrapped to the page's width; later lines hang under the first.
+// para writes text wrapped to the page's width; later lines hang under the first. The lead may be painted, the text may not: colour would be counted as width.
 func (p *page) para(indent int, lead, text string) {
-	width := max(p.look.width()-indent-len(lead), minFlex)
-	for i, l := range wrap(text, width) {
+	hang := indent + runewidth.StringWidth(colours.ReplaceAllString(lead, ""))
+	for i, l := range wrap(text, max(p.look.width()-hang, minFlex)) {
 		if i == 0 {
-			p.line("%s%s%s", strings.Repeat(" ", indent), lead, l)
+			p.line("%*s%s%s", indent, "", lead, l)
 		} else {
-			p.line("%s%s", strings.Repeat(" ", indent+len(lead)), l)
+			p.line("%*s%s", hang, "", l)
 		}
 	}
 }
+
+var colours = regexp.MustCompile("\x1b\\[[0-9;]*m")
 
 func (p *page) head(title string) {
 	p.line("")

@@ -200,7 +200,7 @@ func (s *Set) covers(f *compiledFlow, resp *Host, wanted service) PortMatch {
 	match := PortOther
 	switch {
 	case wanted.proto.HasPorts():
-		match = best(ports, func() []PortRange { return s.ephemeral(f.Pack, resp) }, wanted.number)
+		match = best(ports, func() []PortRange { return s.DynamicPorts(f.Flow, resp) }, wanted.number)
 	case f.anyProto || f.noProto: // a protocol without ports: only words can mean it
 		match = best(slices.DeleteFunc(slices.Clone(ports), func(p portSpec) bool { return p.match < PortAny }), nil, 1)
 	case !wanted.proto.IsICMP():

@@ -169,7 +169,7 @@ func (s *Set) PortsOf(f *Flow, resp *Host) []PortRange {
 	for _, spec := range s.flows[f].portsAt(resp) {
 		switch spec.match {
 		case PortDynamic:
-			ranges = append(ranges, s.ephemeral(f.Pack, resp)...)
+			ranges = append(ranges, s.DynamicPorts(f, resp)...)
 		case PortUnstated:
 		default:
 			ranges = append(ranges, spec.PortRange)
@@ -178,8 +178,16 @@ func (s *Set) PortsOf(f *Flow, resp *Host) []PortRange {
 	return ranges
 }
 
+// tftpPorts are the transfer identifiers that a TFTP originator may pick: RFC 1350 leaves the choice to it, and boot firmware stays below the ranges of operating systems.
+var tftpPorts = []PortRange{{1024, 65535}}
+
 // DynamicPorts is the range from which a responding host (nil: of unknown OS) picks the ports of a flow's dynamic entry.
-func (s *Set) DynamicPorts(f *Flow, resp *Host) []PortRange { return s.ephemeral(f.Pack, resp) }
+func (s *Set) DynamicPorts(f *Flow, resp *Host) []PortRange {
+	if f.AnnouncedBy == "tftp" {
+		return tftpPorts
+	}
+	return s.ephemeral(f.Pack, resp)
+}
 
 // overriddenAt says whether the site supplies the ports at a responding host. Where the document states no protocol, the ports are then those of any protocol that has ports.
 func (f *compiledFlow) overriddenAt(resp *Host) bool {

@@ -15,10 +15,9 @@ type context struct {
 
 // contexts interns VLAN stacks and tunnel paths. Context 0 is the empty one.
 type contexts struct {
-	byKey    map[string]uint16
-	list     []context
-	key      []byte
-	overflow uint64
+	byKey map[string]uint16
+	list  []context
+	key   []byte
 }
 
 func newContexts() contexts {
@@ -37,7 +36,6 @@ func (c *contexts) intern(vlans []uint16, tunnel string) uint16 {
 		return n
 	}
 	if len(c.list) >= maxContexts {
-		c.overflow++
 		return otherContext
 	}
 	n := uint16(len(c.list))

@@ -50,22 +50,25 @@ type Counters struct {
 	Created  uint64
 	Open     uint64
 	Emitted  uint64
-	Ends     [NumEnds]uint64 // by End; [EndEvicted] are those that the limit cut short
+	Ends     [numEnds]uint64 // by End; [EndEvicted] are those that the limit cut short
 	Peak     uint64          // most open at once
 	Limit    uint64          // of open connections
 	BadTime  uint64          // packets with an absurd time stamp
 	Backward uint64          // packets earlier than the clock
 	Steps    uint64          // times that the clock was moved by more than an hour, because many packets agreed
 	Contexts uint64          // different VLAN stacks and tunnel paths
-	Other    uint64          // packets whose context is "other", because there were too many
+	Other    uint64          // connections whose context is "other", because there were too many
 	Lost     uint64          // facts not kept
+	// Doubted are the connections whose idle timeout was over at a packet more than an hour from the clock: they ended before a real gap
+	// in the capture, or a wrong time stamp cut them in two.
+	Doubted uint64
 }
 
 // Counters may be read at any time between two calls.
 func (t *Table) Counters() Counters {
 	c := Counters{Packets: t.packets, Created: t.created, Open: uint64(t.open), Ends: t.ends, Peak: uint64(t.peak),
 		Limit: uint64(t.limit), BadTime: t.badTime, Backward: t.clock.backward, Steps: t.clock.steps,
-		Contexts: uint64(len(t.contexts.list)), Other: t.contexts.overflow, Lost: t.lostFacts}
+		Contexts: uint64(len(t.contexts.list)), Other: t.otherContexts, Doubted: t.doubted, Lost: t.lostFacts}
 	for _, n := range t.ends {
 		c.Emitted += n
 	}

@@ -31,16 +31,16 @@ func (t *Table) conn(rec uint32, why End) *Conn {
 	ctx := t.contexts.get(r.context)
 	c := &Conn{ID: ConnID{File: uint16(r.id >> countBits), Packet: r.id & countMask}, Proto: r.proto, End: why,
 		First: r.first, Last: r.last, VLANs: ctx.vlans, Tunnel: ctx.tunnel, Facts: t.facts[rec]}
-	side, by := t.originator(r)
-	c.KnownBy = by
 	ends := t.addrs(rec)
+	side, by := r.originator(ends)
+	c.KnownBy = by
 	if r.proto.HasPorts() {
 		c.Orig, c.Resp = netip.AddrPortFrom(ends[0], r.pa), netip.AddrPortFrom(ends[1], r.pb)
 	} else {
 		c.Orig, c.Resp = netip.AddrPortFrom(ends[0], 0), netip.AddrPortFrom(ends[1], 0)
 	}
 	if r.proto.IsICMP() {
-		c.ICMPType, c.ICMPCode, _ = UnpackICMP(r.pa, r.pb)
+		c.ICMPType, c.ICMPCode, _ = unpackICMP(r.pa, r.pb)
 	}
 	packets, bytes := t.totals(rec)
 	c.OrigPackets, c.RespPackets = packets[side], packets[side^1]
@@ -87,31 +87,44 @@ func (r *record) outcome() Outcome {
 //   - TCP: by the handshake. Without one the first packet says nothing, however late it comes: after a long silence either side may
 //     speak first.
 //   - ICMP: the type says who asked or sent (see PackICMP), so it is certain from the first second.
+//   - a group address opens nothing and sends nothing: the other end is the originator for certain, from the first second. One that
+//     does send is no group but an address made anonymous.
 //   - all others: by the first packet, unless the conversation may have begun before the capture.
-func (t *Table) originator(r *record) (side uint, by KnownBy) {
+func (r *record) originator(ends [2]netip.Addr) (side uint, by KnownBy) {
 	first := uint(r.flags & firstB / firstB)
 	switch {
 	case r.proto == TCP && r.state().of(syn, r.orig()):
 		return r.orig(), KnownByHandshake
 	case r.proto == TCP && r.state().handshake():
 		return r.orig(), KnownBySynAck
-	case r.proto.IsICMP():
-		_, _, fromB := UnpackICMP(r.pa, r.pb)
-		if fromB {
-			return 1, KnownByFirstPacket
-		}
+	case r.proto.IsICMP() && r.pa|r.pb != 0:
+		_, _, fromB := unpackICMP(r.pa, r.pb)
+		return bit(fromB), KnownByFirstPacket
+	case isGroup(ends[1]) && r.packets[1] == 0:
 		return 0, KnownByFirstPacket
+	case isGroup(ends[0]) && r.packets[0] == 0:
+		return 1, KnownByFirstPacket
 	case r.proto != TCP && r.flags&late != 0:
 		return first, KnownByFirstPacket
 	}
 	if a, b := servicePort(r.proto, r.pa), servicePort(r.proto, r.pb); a != b {
-		if a {
-			return 1, KnownByPort
-		}
-		return 0, KnownByPort
+		return bit(a), KnownByPort
 	}
 	return first, KnownByNothing
 }
+
+func bit(b bool) uint {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// isGroup says whether packets to an address go to many hosts on any network: limited broadcast (RFC 919, section 7) and multicast.
+// The broadcast addresses of subnets are known to the site alone.
+func isGroup(a netip.Addr) bool { return a.IsMulticast() || a == limitedBroadcast }
+
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // servicePort says whether a port is one that services listen on: a system port (RFC 6335: 0 to 1023) or one of the registered
 // ports that are common in server networks and seldom picked as source ports.

@@ -32,13 +32,12 @@ func (r *record) rank() rank {
 	return rankReplied
 }
 
-// evictedShare is the part of a full table that is ended at once: the cost of the choice, three looks at every record, is shared by
-// as many new connections.
+// evictedShare is the part of a full table that is made free at once: the cost of that, a sweep and three looks at every record, is
+// shared by as many new connections.
 const evictedShare = 8
 
-// evict ends at least n connections: the least ranks, in the last of them those that have been silent the longest.
+// evict ends n connections: the least ranks, in the last of them those that have been silent the longest.
 func (t *Table) evict(n int) {
-	n = max(n, t.limit/evictedShare)
 	var count [ranks]int
 	var oldest, newest [ranks]int64
 	t.records.each(func(_ uint32, r *record) {

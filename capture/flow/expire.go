@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Timeouts say how long a connection may be silent, in packet time. One that is silent for longer has ended.
-type Timeouts struct {
+// timeouts say how long a connection may be silent, in packet time. One that is silent for longer has ended.
+type timeouts struct {
 	TCPAttempt     time.Duration // nothing seen beyond SYN and SYN-ACK
 	TCPEstablished time.Duration // data or ACKs seen, also with one FIN
 	TCPClosed      time.Duration // FIN both ways, or RST
@@ -17,8 +17,8 @@ type Timeouts struct {
 	Other          time.Duration
 }
 
-// DefaultTimeouts are middle values of the field (Zeek 7, Suricata 8, Linux nf_conntrack, Argus 5).
-var DefaultTimeouts = Timeouts{
+// idleTimeouts are middle values of the field (Zeek 7, Suricata 8, Linux nf_conntrack, Argus 5).
+var idleTimeouts = timeouts{
 	// nf_conntrack's syn_sent. Suricata has 60 s and Zeek 5 s, but Linux retries a SYN after 1, 2, 4 ... 64 s: less would count one
 	// attempt several times.
 	TCPAttempt: 120 * time.Second,
@@ -33,13 +33,15 @@ var DefaultTimeouts = Timeouts{
 	Other:       60 * time.Second,  // Zeek; Suricata 30 s
 }
 
-// shortest bounds the timeouts from below: a packet that follows sooner needs no closer look.
-func (o *Timeouts) shortest() int64 {
+// shortestTimeout bounds them from below: a packet that follows sooner needs no closer look.
+var shortestTimeout = idleTimeouts.shortest()
+
+func (o *timeouts) shortest() int64 {
 	return int64(min(o.TCPAttempt, o.TCPEstablished, o.TCPClosed, o.UDPOneWay, o.UDPAnswered, o.ICMP, o.Other))
 }
 
 // of is how long r may be silent.
-func (o *Timeouts) of(r *record) int64 {
+func (o *timeouts) of(r *record) int64 {
 	s := r.state()
 	switch {
 	case r.proto == TCP && s.closed():
@@ -59,7 +61,7 @@ func (o *Timeouts) of(r *record) int64 {
 }
 
 // warmup is how long after the capture's start a first packet may belong to a conversation that began before it.
-func (o *Timeouts) warmup(proto Proto) int64 {
+func (o *timeouts) warmup(proto Proto) int64 {
 	if proto == UDP {
 		return int64(max(o.UDPAnswered, o.UDPOneWay))
 	}
@@ -82,7 +84,7 @@ type clock struct {
 	started    bool
 	file       uint16 // latest file
 	ahead      bool   // direction of the run
-	run        int    // packets in a row that are more than maxStep away
+	run        int    // packets in a row, up to the one just seen, that are more than maxStep away
 	nearest    int64  // the time of the run that is closest to now
 	backward   uint64
 	steps      uint64
@@ -96,13 +98,19 @@ func (c *clock) see(t int64) {
 	c.doubt(t)
 }
 
-// enter is for the first packet of a file: its time is believed, files may be months apart. Far from the clock a capture starts anew.
+// enter is for the first packet of a file: its time is believed, files may be months apart.
 func (c *clock) enter(file uint16, t int64) {
 	c.file = file
 	if c.started && (t > c.now+maxStep || t < c.now-maxStep) {
-		c.now, c.start, c.run = t, t, 0
-		c.steps++
+		c.restart(t)
 	}
+}
+
+// restart moves the clock to where the packets are. What was open in between is not known: for the originators of connections the capture
+// starts there.
+func (c *clock) restart(t int64) {
+	c.now, c.start, c.run = t, t, 0
+	c.steps++
 }
 
 // absurd is for a time just seen.
@@ -128,23 +136,23 @@ func (c *clock) doubt(t int64) {
 		c.nearest = t
 	}
 	if c.run++; c.run == agreeing {
-		c.now, c.run = c.nearest, 0
-		c.start = min(c.start, c.now)
-		c.steps++
+		c.restart(c.nearest)
 	}
 }
 
 // silent says whether r has been silent for longer than it may be, at time now.
-func (t *Table) silent(r *record, now int64) bool {
-	return r.flags&timed != 0 && now-r.last > t.shortest && now-r.last > t.timeouts.of(r)
+func (r *record) silent(now int64) bool {
+	return r.flags&timed != 0 && now-r.last > shortestTimeout && now-r.last > idleTimeouts.of(r)
 }
 
-// sweepInterval is the packet time between two sweeps.
+// sweepInterval is the packet time between two sweeps; where the clock was moved back, the next one is due at once.
 const sweepInterval = 5 * int64(time.Second)
 
-// sweepDue also bounds the cost: a sweep looks at no more than two lines for each packet since the one before.
-func (t *Table) sweepDue() bool {
-	return t.clock.started && t.clock.now-t.swept > sweepInterval && t.packets-t.sweptAt >= uint64(t.peak)
+// sweepDue also bounds the cost: a sweep looks at no more than four lines for each packet since the one before, or makes room in a full
+// table: what has been silent for too long is idle, not evicted.
+func (t *Table) sweepDue(full bool) bool {
+	due := t.clock.now-t.swept > sweepInterval || t.clock.now < t.swept
+	return t.clock.started && due && (full || 2*(t.packets-t.sweptAt) >= uint64(t.peak))
 }
 
 // sweep ends every connection that has been silent for too long.
@@ -155,7 +163,7 @@ func (t *Table) sweep() {
 		if r.flags&timed == 0 { // no packet of it had a time: its silence begins now
 			r.first, r.last, r.flags = t.clock.now, t.clock.now, r.flags|timed
 		}
-		if t.silent(r, t.clock.now) {
+		if r.silent(t.clock.now) {
 			t.victims = append(t.victims, victim{r.id, rec})
 		}
 	})

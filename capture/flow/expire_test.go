@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -57,8 +58,60 @@ func TestOneBadTime(t *testing.T) {
 	}
 }
 
-func TestDefaultTimeoutsAreNamed(t *testing.T) {
-	if DefaultTimeouts.shortest() != int64(30*time.Second) {
-		t.Errorf("shortest timeout is %v", time.Duration(DefaultTimeouts.shortest()))
+// What came before a step of the clock, in the packets that made it too, is no sign of who began a conversation.
+func TestClockStepStartsAnew(t *testing.T) {
+	const other = "10.0.0.3:40000 > 10.0.0.4:80 A\n"
+	gap := "0 " + other + strings.Repeat("90000 "+other, agreeing)
+	const gapWant = "port midstream idle 1/0 orig-only\nport midstream input-end 256/0 orig-only\n"
+	for _, c := range []struct{ name, script, want string }{
+		{"first packet of the gap's end", "0 " + other + "90000 10.0.0.1:50000 > 10.0.0.2:50001 udp", "orig-only\nunknown one-way input-end 1/0 orig-only"},
+		{"soon after it", gap + "90100 10.0.0.1:50000 > 10.0.0.2:50001 udp", gapWant + "unknown one-way input-end 1/0 orig-only"},
+		{"an idle timeout after it", gap + "90121 10.0.0.1:50000 > 10.0.0.2:50001 udp", gapWant + "first-packet one-way input-end 1/0 orig-only"},
+		{"first stamp 30 years early", "-999999999" + ba + "A\n" + strings.Repeat("0 "+other, agreeing) + "2 10.0.0.1:50000 > 10.0.0.2:50001 udp",
+			"port midstream input-end 0/1 resp-only\nport midstream input-end 256/0 orig-only\nunknown one-way input-end 1/0 orig-only"},
+	} {
+		t.Run(c.name, func(t *testing.T) { wantConns(t, c.script, c.want) })
+	}
+}
+
+// After time stamps far ahead the clock comes back; connections go on idling out.
+func TestSweepsGoOnAfterStepBack(t *testing.T) {
+	var script strings.Builder
+	for i := range 2 * agreeing {
+		fmt.Fprintf(&script, "900000000 10.1.%d.%d:5 > 10.0.0.9:53 udp\n", i>>8, i&255)
+	}
+	for i := range 8 * agreeing {
+		fmt.Fprintf(&script, "%f 10.2.%d.%d:5 > 10.0.0.9:53 udp\n", float64(i)/4, i>>8, i&255)
+	}
+	packets := parsePackets(t, script.String())
+	idle := 0
+	for _, c := range check(t, 10_000, packets) {
+		if c.End == EndIdle {
+			idle++
+		}
+	}
+	if idle < 5*agreeing {
+		t.Errorf("%d connections idled out", idle)
+	}
+}
+
+// A connection cut in two by a time stamp more than an hour ahead is counted; one that idles out in due time is not.
+func TestDoubtedEndsAreCounted(t *testing.T) {
+	const quiet, other = "10.0.0.1:5 > 10.0.0.2:5 udp\n", "10.0.0.3:5 > 10.0.0.4:5 udp\n"
+	table := NewTable(Options{})
+	var b Batch
+	for _, p := range parsePackets(t, "0 "+quiet+"0 "+other+"100 "+quiet+"9000 "+other+"101 "+quiet) {
+		b.put(table.Hasher(), &p)
+	}
+	table.AddBatch(&b)
+	table.Close()
+	if c := table.Counters(); c.Doubted != 1 || c.Ends[EndIdle] != 2 || c.Created != 4 {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestTimeoutsAreNamed(t *testing.T) {
+	if shortestTimeout != int64(30*time.Second) {
+		t.Errorf("shortest timeout is %v", time.Duration(shortestTimeout))
 	}
 }

@@ -88,7 +88,7 @@ type KnownBy uint8
 const (
 	KnownByNothing     KnownBy = iota // "unknown"
 	KnownByPort                       // guessed from the ports
-	KnownByFirstPacket                // first packet, and not within one idle timeout of the capture's start; ICMP: the type tells
+	KnownByFirstPacket                // first packet, and not within one idle timeout of the capture's start; or ICMP's type or a group address tells
 	KnownByAnnounced                  // a control connection announced it
 	KnownBySynAck                     // only the SYN-ACK was seen
 	KnownByHandshake                  // the SYN was seen
@@ -116,10 +116,11 @@ var endNames = [...]string{"input-end", "closed", "idle", "reused", "evicted"}
 
 func (e End) String() string { return endNames[e] }
 
-// NumEnds counts the values of End.
-const NumEnds = len(endNames)
+const numEnds = len(endNames)
 
 // ConnID identifies a connection: the file (position in the order of reading, from 0) and the number of its first packet there (from 1).
+// It is unique in a run, because a captured packet is added to the table once at most and so opens one connection at most. A decoder
+// that adds the packets of a tunnel as well as the tunnel's own would break that.
 type ConnID struct {
 	File   uint16
 	Packet uint64

@@ -11,8 +11,9 @@ func PackICMP(proto Proto, typ, code uint8) (src, dst uint16) {
 	return uint16(typ)<<8 | uint16(code), 0
 }
 
-// UnpackICMP reads packed values back from the ends A and B: type and code of the side that asks, and whether that is B.
-func UnpackICMP(a, b uint16) (typ, code uint8, fromB bool) {
+// unpackICMP reads packed values back from the ends A and B: type and code of the side that asks, and whether that is B.
+// Both are 0 for ICMPv6 type 0 alone, which is reserved (RFC 4443, section 6.2) and does not tell the side.
+func unpackICMP(a, b uint16) (typ, code uint8, fromB bool) {
 	return uint8((a | b) >> 8), uint8(a | b), b != 0
 }
 

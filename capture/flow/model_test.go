@@ -11,7 +11,7 @@ import (
 // It shares the clock with the table (which has its own test) and nothing else.
 type model struct {
 	limit, step   int
-	timeouts      Timeouts
+	timeouts      timeouts
 	open          map[string]*modelConn
 	peak          int
 	clock         clock
@@ -36,7 +36,7 @@ type modelConn struct {
 }
 
 func newModel(limit int) *model {
-	return &model{limit: limit, step: min(max(limit/16, 1), 256), timeouts: DefaultTimeouts, open: map[string]*modelConn{}}
+	return &model{limit: limit, step: min(max(limit/16, 1), 256), timeouts: idleTimeouts, open: map[string]*modelConn{}}
 }
 
 func (m *model) run(packets []testPacket) []Conn {
@@ -55,7 +55,8 @@ func (m *model) run(packets []testPacket) []Conn {
 
 func (m *model) makeRoom() {
 	byID := func(a, b *modelConn) int { return a.conn.ID.Compare(b.conn.ID) }
-	if m.clock.started && m.clock.now-m.swept > 5e9 && m.packets-m.mark >= m.peak {
+	full := len(m.open)+m.step > m.limit
+	if m.clock.started && (m.clock.now-m.swept > 5e9 || m.clock.now < m.swept) && (full || 2*(m.packets-m.mark) >= m.peak) {
 		m.swept, m.mark = m.clock.now, m.packets
 		for _, c := range m.sorted(byID) {
 			if !c.timed {
@@ -66,11 +67,11 @@ func (m *model) makeRoom() {
 			}
 		}
 	}
-	if over := len(m.open) + m.step - m.limit; over > 0 {
+	if over := len(m.open) + max(m.step, m.limit/8) - m.limit; full && over > 0 {
 		all := m.sorted(func(a, b *modelConn) int {
 			return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.conn.Last, b.conn.Last), a.conn.ID.Compare(b.conn.ID))
 		})
-		all = all[:max(over, m.limit/8)]
+		all = all[:over]
 		slices.SortFunc(all, byID)
 		for _, c := range all {
 			m.end(c, EndEvicted)
@@ -184,7 +185,7 @@ func (m *model) create(p *testPacket, key string, ends [2]netip.AddrPort) *model
 		if p.Proto == UDP {
 			wait = m.timeouts.UDPAnswered
 		}
-		c.late = p.Time-m.clock.start > int64(wait)
+		c.late = m.clock.run == 0 && p.Time-m.clock.start > int64(wait)
 	}
 	m.open[key] = c
 	m.peak = max(m.peak, len(m.open))
@@ -311,6 +312,15 @@ func (c *modelConn) outcome(orig, resp netip.AddrPort) Outcome {
 	return Unanswered
 }
 
+func toMany(end netip.AddrPort) bool {
+	for _, many := range []string{"224.0.0.0/4", "255.255.255.255/32", "ff00::/8"} {
+		if netip.MustParsePrefix(many).Contains(end.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
 func (m *model) end(c *modelConn, why End) {
 	delete(m.open, c.key)
 	orig, by := c.first, KnownByNothing
@@ -319,11 +329,15 @@ func (m *model) end(c *modelConn, why End) {
 		orig, by = c.opener, KnownByHandshake
 	case c.known:
 		orig, by = c.opener, KnownBySynAck
-	case c.conn.Proto.IsICMP():
+	case c.conn.Proto.IsICMP() && (c.ends[0].Port() != 0 || c.ends[1].Port() != 0):
 		orig, by = c.ends[0], KnownByFirstPacket
 		if c.ends[1].Port() != 0 {
 			orig = c.ends[1]
 		}
+	case toMany(c.ends[1]) && c.packets[c.ends[1]] == 0:
+		orig, by = c.ends[0], KnownByFirstPacket
+	case toMany(c.ends[0]) && c.packets[c.ends[0]] == 0:
+		orig, by = c.ends[1], KnownByFirstPacket
 	case c.conn.Proto != TCP && c.late:
 		by = KnownByFirstPacket
 	default:
@@ -355,7 +369,7 @@ func (m *model) end(c *modelConn, why End) {
 		out.Orig, out.Resp = netip.AddrPortFrom(orig.Addr(), 0), netip.AddrPortFrom(resp.Addr(), 0)
 	}
 	if c.conn.Proto.IsICMP() {
-		out.ICMPType, out.ICMPCode, _ = UnpackICMP(c.ends[0].Port(), c.ends[1].Port())
+		out.ICMPType, out.ICMPCode, _ = unpackICMP(c.ends[0].Port(), c.ends[1].Port())
 	}
 	m.emitted = append(m.emitted, out)
 }

@@ -9,7 +9,7 @@ const BatchSize = 256
 // 32-bit mixes and the exact addresses are in Batch.Addr6 at the same index.
 type Packet struct {
 	Hash         uint64 // keyed, the same for both directions; see Hasher
-	Time         int64  // ns since 1970 UTC; 0 where Bits has BadTime
+	Time         int64  // ns since 1970 UTC, less than 2^62 either way; 0 where Bits has BadTime
 	Num          uint64 // number in its file, from 1
 	A, B         uint32
 	PortA, PortB uint16 // for ICMP see PackICMP

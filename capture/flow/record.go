@@ -29,7 +29,7 @@ const (
 	wide                  // IPv6: the line behind belongs to it, also while it is not live any more
 	undecided             // inspection still wants payload
 	firstB                // the first packet came from B
-	late                  // it came more than one idle timeout after the capture's start
+	late                  // it came more than one idle timeout after the capture's start, by a clock that agreed
 	origB                 // TCP with a handshake packet: B is the originator
 	timed                 // first and last are set
 

@@ -8,14 +8,13 @@ const DefaultMaxConnections = 1 << 21
 // maxMaxConnections keeps line numbers within 32 bits.
 const maxMaxConnections = 1 << 29
 
-// MaxFacts is the number of facts that are kept of one connection.
-const MaxFacts = 16
+// maxFacts is the number of facts that are kept of one connection.
+const maxFacts = 16
 
 // Options of a table.
 type Options struct {
 	MaxConnections int         // open at once; 0 means DefaultMaxConnections
 	Seed           [2]uint64   // key of the hash; output does not depend on it
-	Timeouts       Timeouts    // the zero value means DefaultTimeouts
 	Emit           func(*Conn) // called once for each connection; the Conn may be kept. It must not call the table. nil: count only
 }
 
@@ -28,14 +27,13 @@ type Table struct {
 	records  records
 	contexts contexts
 	clock    clock
-	timeouts Timeouts
-	shortest int64
 	emit     func(*Conn)
 	limit    int
 	step     uint64 // packets between two looks at sweeping and eviction
 
 	created, packets, badTime uint64
-	ends                      [NumEnds]uint64
+	doubted, otherContexts    uint64
+	ends                      [numEnds]uint64
 	open, peak                int
 	closing                   bool // the index is not needed any more
 	swept                     int64
@@ -58,17 +56,12 @@ func NewTable(o Options) *Table {
 	if o.MaxConnections <= 0 {
 		o.MaxConnections = DefaultMaxConnections
 	}
-	if o.Timeouts == (Timeouts{}) {
-		o.Timeouts = DefaultTimeouts
-	}
 	limit := min(o.MaxConnections, maxMaxConnections)
 	return &Table{
 		hasher:   newHasher(o.Seed),
 		index:    newIndex(firstIndex),
 		records:  newRecords(limit + BatchSize), // as many may be dead and not put back
 		contexts: newContexts(),
-		timeouts: o.Timeouts,
-		shortest: o.Timeouts.shortest(),
 		emit:     o.Emit,
 		limit:    limit,
 		step:     uint64(min(max(limit/16, 1), BatchSize)),
@@ -81,7 +74,7 @@ func NewTable(o Options) *Table {
 func (t *Table) Hasher() *Hasher { return &t.hasher }
 
 // Context gives the number of a VLAN stack (outermost tag first) and tunnel path for Packet.Context; 0 is none of both.
-// Beyond 65535 different ones all others are the context "other", and counted.
+// Beyond 65535 different ones all others are the context "other"; the connections in it are counted.
 func (t *Table) Context(vlans []uint16, tunnel string) uint16 {
 	return t.contexts.intern(vlans, tunnel)
 }
@@ -108,10 +101,11 @@ func (t *Table) AddBatch(b *Batch) {
 
 // makeRoom sweeps if it is time to, and leaves room for the next t.step packets.
 func (t *Table) makeRoom() {
-	if t.sweepDue() {
+	full := t.open+int(t.step) > t.limit
+	if t.sweepDue(full) {
 		t.sweep()
 	}
-	if over := t.open + int(t.step) - t.limit; over > 0 {
+	if over := t.open + max(t.limit/evictedShare, int(t.step)) - t.limit; full && over > 0 {
 		t.evict(over)
 	}
 }
@@ -127,7 +121,7 @@ func (t *Table) add(b *Batch, from, to int) {
 		t.candidates[i] = rec
 		t.touched += t.records.of[rec].a
 		if packets[i].Bits&IPv6 != 0 {
-			t.touched += t.records.of[rec+1].a
+			t.touched += t.records.of[rec|1].a // second line of the pair, where a wide record goes on
 		}
 	}
 	for i := from; i < to; i++ {
@@ -187,7 +181,10 @@ func (t *Table) match(rec uint32, p *Packet, exact *[2][16]byte) bool {
 // endedBefore ends the connection of rec if p is not part of it: p comes after its idle timeout or opens a new connection.
 func (t *Table) endedBefore(rec uint32, p *Packet) bool {
 	r := &t.records.of[rec]
-	if p.Bits&BadTime == 0 && t.silent(r, p.Time) {
+	if p.Bits&BadTime == 0 && r.silent(p.Time) {
+		if t.clock.run != 0 {
+			t.doubted++
+		}
 		t.end(rec, EndIdle)
 		return true
 	}
@@ -209,7 +206,7 @@ func (t *Table) create(p *Packet, exact *[2][16]byte) uint32 {
 	}
 	if p.Bits&BadTime == 0 {
 		when = p.Time
-		if when-t.clock.start > t.timeouts.warmup(p.Proto) {
+		if t.clock.run == 0 && when-t.clock.start > idleTimeouts.warmup(p.Proto) {
 			flags |= late
 		}
 	}
@@ -221,6 +218,9 @@ func (t *Table) create(p *Packet, exact *[2][16]byte) uint32 {
 		first: when, last: when, id: uint64(p.File)<<countBits | p.Num&countMask}
 	if flags&wide != 0 {
 		*t.records.exact(rec) = *exact
+	}
+	if p.Context == otherContext {
+		t.otherContexts++
 	}
 	t.index.add(p.Hash, rec)
 	t.created++
@@ -236,10 +236,10 @@ func (t *Table) Decide(rec uint32) {
 	}
 }
 
-// AddFact adds a fact to a connection of the last batch. Facts beyond MaxFacts, and those of a connection that has ended, are counted
+// AddFact adds a fact to a connection of the last batch. Facts beyond maxFacts, and those of a connection that has ended, are counted
 // as lost.
 func (t *Table) AddFact(rec uint32, f Fact) {
-	if t.records.of[rec].flags&live == 0 || len(t.facts[rec]) >= MaxFacts {
+	if t.records.of[rec].flags&live == 0 || len(t.facts[rec]) >= maxFacts {
 		t.lostFacts++
 		return
 	}

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -111,6 +112,14 @@ func TestTableOtherProtocols(t *testing.T) {
 		{"udp early", "0 10.0.0.1:50000 > 10.0.0.2:50001 udp", "10.0.0.1:50000 > 10.0.0.2:50001 unknown one-way input-end 1/0 orig-only"},
 		{"udp late", late + "120.1 10.0.0.2:53 > 10.0.0.1:50000 udp", lateWant + "10.0.0.2:53 > 10.0.0.1:50000 first-packet one-way input-end 1/0 orig-only"},
 		{"udp not late enough", late + "120 10.0.0.2:50001 > 10.0.0.1:50000 udp", lateWant + "unknown one-way input-end 1/0 orig-only"},
+		{"udp to multicast, early", "0 10.0.0.1:50001 > 239.1.2.3:50000 udp", "10.0.0.1:50001 > 239.1.2.3:50000 first-packet one-way input-end 1/0 orig-only"},
+		{"udp to broadcast", "0 0.0.0.0:68 > 255.255.255.255:67 udp\n1 10.0.0.1:67 > 255.255.255.255:68 udp",
+			"0.0.0.0:68 > 255.255.255.255:67 first-packet one-way input-end 1/0 orig-only\n10.0.0.1:67 > 255.255.255.255:68 first-packet one-way input-end 1/0 orig-only"},
+		{"udp to an IPv6 group from a service port", "0 [fe80::9]:53 > [ff02::fb]:50000 udp", "[fe80::9]:53 > [ff02::fb]:50000 first-packet one-way input-end 1/0 orig-only"},
+		{"udp from a group", late + "121 224.0.0.1:5 > 10.0.0.1:6 udp", lateWant + "224.0.0.1:5 > 10.0.0.1:6 first-packet one-way input-end 1/0 orig-only"},
+		{"gre to multicast", "0 10.0.0.1:0 > 224.0.0.5:0 gre", "10.0.0.1:0 > 224.0.0.5:0 first-packet seen input-end 1/0 orig-only"},
+		{"tcp to multicast, midstream", "0 10.0.0.1:80 > 224.0.0.5:50000 A", "10.0.0.1:80 > 224.0.0.5:50000 first-packet midstream input-end 1/0 orig-only"},
+		{"reserved icmp6 type", "0 [2001:db8::2]:0 > [2001:db8::1]:0 icmp6=0/0", "2001:db8::2 > 2001:db8::1 0/0 unknown one-way input-end 1/0 orig-only"},
 		{"udp one-way timeout", "0 10.0.0.1:500 > 10.0.0.2:500 udp\n30.1 10.0.0.2:500 > 10.0.0.1:500 udp",
 			"10.0.0.1:500 > 10.0.0.2:500 unknown one-way idle 1/0 orig-only\n10.0.0.2:500 > 10.0.0.1:500 unknown one-way input-end 1/0 orig-only"},
 		{"udp answered timeout", "0 10.0.0.1:5 > 10.0.0.2:5 udp\n30 10.0.0.2:5 > 10.0.0.1:5 udp\n150 10.0.0.1:5 > 10.0.0.2:5 udp", "answered input-end 2/1"},
@@ -213,6 +222,21 @@ func TestEvictionKeepsReplies(t *testing.T) {
 	}
 }
 
+// A slow scan fills the table with attempts that have long been idle: none of them is lost.
+func TestSlowScanIsNotEvicted(t *testing.T) {
+	var script strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&script, "%d 10.0.0.1:%d > 10.1.%d.%d:23 S seq=1\n", i, 40000+i%100, i>>8, i&255)
+	}
+	ends := map[End]int{}
+	for _, c := range run(t, Options{MaxConnections: 512}, BatchSize, parsePackets(t, script.String())) {
+		ends[c.End]++
+	}
+	if ends[EndEvicted] != 0 || ends[EndIdle] < 19_000 {
+		t.Errorf("ends %v", ends)
+	}
+}
+
 func TestDecideHeadAndFacts(t *testing.T) {
 	var conns []Conn
 	table := NewTable(Options{Emit: func(c *Conn) { conns = append(conns, *c) }})
@@ -232,7 +256,7 @@ func TestDecideHeadAndFacts(t *testing.T) {
 		}
 	}
 	rec := b.Record[3]
-	for i := range MaxFacts + 1 {
+	for i := range maxFacts + 1 {
 		table.AddFact(rec, Fact{Kind: FactName, Packet: uint64(i), Value: "x"})
 	}
 	table.Decide(rec)
@@ -243,14 +267,14 @@ func TestDecideHeadAndFacts(t *testing.T) {
 	table.AddFact(b.Record[0], Fact{}) // that connection has ended in this batch
 	table.Decide(b.Record[0])
 	table.Close()
-	if len(conns) != 2 || len(conns[0].Facts) != MaxFacts || len(conns[1].Facts) != 0 || table.Counters().Lost != 2 {
+	if len(conns) != 2 || len(conns[0].Facts) != maxFacts || len(conns[1].Facts) != 0 || table.Counters().Lost != 2 {
 		t.Errorf("%d connections, %d lost facts", len(conns), table.Counters().Lost)
 	}
 }
 
 func TestContext(t *testing.T) {
-	var c *Conn
-	table := NewTable(Options{Emit: func(e *Conn) { c = e }})
+	var got []string
+	table := NewTable(Options{Emit: func(c *Conn) { got = append(got, fmt.Sprint(c.VLANs, " in ", c.Tunnel)) }})
 	if n := table.Context(nil, ""); n != 0 {
 		t.Errorf("empty context is %d", n)
 	}
@@ -264,18 +288,21 @@ func TestContext(t *testing.T) {
 		t.Error("other tags, same context")
 	}
 	var b Batch
-	p := parsePackets(t, fmt.Sprintf("0%sS ctx=%d", ab, n))
-	b.put(table.Hasher(), &p[0])
-	table.AddBatch(&b)
+	first := n
 	for i := range 1 << 17 {
 		n = table.Context([]uint16{uint16(i), uint16(i >> 16), 1}, "")
 	}
-	table.Close()
-	if fmt.Sprint(c.VLANs) != "[10 20]" || c.Tunnel != "vxlan:42" {
-		t.Errorf("connection has tags %v in %q", c.VLANs, c.Tunnel)
+	const other = "10.7.0.1:1 > 10.7.0.2:2 gre"
+	for _, p := range parsePackets(t, fmt.Sprintf("0%sS ctx=%d\n1 %s ctx=%d\n2 %s ctx=%d", ab, first, other, n, other, n)) {
+		b.put(table.Hasher(), &p)
 	}
-	if got := table.Counters(); n != otherContext || got.Contexts != maxContexts || got.Other == 0 || table.contexts.get(n).tunnel != "other" {
-		t.Errorf("context %d after too many, counters %+v", n, got)
+	table.AddBatch(&b)
+	table.Close()
+	if want := []string{"[10 20] in vxlan:42", "[] in other"}; !slices.Equal(got, want) {
+		t.Errorf("connections in %q, want %q", got, want)
+	}
+	if c := table.Counters(); n != otherContext || c.Contexts != maxContexts || c.Other != 1 {
+		t.Errorf("context %d after too many, counters %+v", n, c)
 	}
 }
 

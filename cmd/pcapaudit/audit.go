@@ -54,80 +54,21 @@ Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no 
 	}
 	rulesFlag(c, &f.rules)
 	fl := c.Flags()
-	fl.StringVar(&f.site, "site", "", "site file: which hosts hold which roles")
+	var names, extensions []string
+	for _, format := range reports.Formats {
+		names, extensions = append(names, format.Name), append(extensions, format.Extension)
+	}
+	fl.StringVar(&f.site, "site", "", "site `FILE`: which hosts hold which roles")
 	fl.BoolVar(&f.noBaseline, "no-baseline", false, "use only the packs that --rules names, or the site binds")
-	fl.StringVar(&f.format, "format", "table", "format of the report on standard output: "+formatNames())
-	fl.StringArrayVar(&f.reports, "report", nil, "also write a report to FILE, in the format of its extension: "+formatExtensions())
-	fl.StringVar(&f.connections, "connections", "", "write every connection with its verdict to FILE (NDJSON, or .csv)")
-	fl.StringVar(&f.hash, "hash", "sha256", "hash of the inputs for the report: sha256 or none")
+	fl.StringVar(&f.format, "format", "table", "`FORMAT` of the report on standard output: "+strings.Join(names, ", "))
+	completeWords(c, "format", names...)
+	fl.StringArrayVar(&f.reports, "report", nil, "also write a report to `FILE`, in the format of its extension: "+strings.Join(extensions, ", "))
+	fl.StringVar(&f.connections, "connections", "", "write every connection with its verdict to `FILE` (NDJSON, or .csv)")
+	fl.StringVar(&f.hash, "hash", "sha256", "`HASH` of the inputs for the report: sha256, none")
+	completeWords(c, "hash", "sha256", "none")
 	fl.BoolVar(&f.all, "all", false, "show every finding, host and flow; fold nothing")
-	fl.IntVar(&f.maxConns, "max-connections", flow.DefaultMaxConnections, "most connections tracked at a time (64 to 96 bytes each)")
+	maxConnectionsFlag(c, &f.maxConns)
 	return c
-}
-
-func formatNames() string {
-	var s []string
-	for _, f := range reports.Formats {
-		s = append(s, f.Name)
-	}
-	return strings.Join(s, ", ")
-}
-
-func formatExtensions() string {
-	var s []string
-	for _, f := range reports.Formats {
-		s = append(s, f.Extension)
-	}
-	return strings.Join(s, ", ")
-}
-
-// outputs are the files of one audit: opened before it, committed after it, all or none under their names.
-type outputs struct {
-	reports     []*outputFile
-	formats     []reports.Format
-	connections *outputFile
-	list        *reports.Connections
-}
-
-func (o *outputs) discard() {
-	for _, f := range o.reports {
-		f.discard()
-	}
-	if o.connections != nil {
-		o.connections.discard()
-	}
-}
-
-func openOutputs(f auditFlags) (*outputs, error) {
-	o := &outputs{}
-	for _, path := range f.reports {
-		format, err := reports.ByPath(path)
-		if err == nil {
-			var file *outputFile
-			if file, err = createOutput(path); err == nil {
-				o.formats, o.reports = append(o.formats, format), append(o.reports, file)
-			}
-		}
-		if err != nil {
-			o.discard()
-			return nil, err
-		}
-	}
-	if f.connections == "" {
-		return o, nil
-	}
-	file, err := createOutput(f.connections)
-	if err != nil {
-		o.discard()
-		return nil, err
-	}
-	format := "json"
-	if strings.HasSuffix(f.connections, ".csv") {
-		format = "csv"
-	}
-	o.connections = file
-	o.list, err = reports.NewConnections(file, format, reports.Look{}, true)
-	return o, err
 }
 
 func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error {
@@ -146,57 +87,54 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if err != nil {
 		return err
 	}
-	out, err := openOutputs(f)
+	out, err := openOutputs(f, append(append([]string{f.site}, f.rules...), args...))
 	if err != nil {
 		return err
 	}
+	ctx, stop := u.interruptible(parent, out.discard)
+	defer stop()
 	defer out.discard()
 	options := classify.Options{Tool: classify.Tool{Name: "pcapaudit", Version: version}, Warnings: warnings}
 	if out.list != nil {
 		options.OnJudged = func(c *flow.Conn, j classify.Judgement) { out.list.Write(c, &j) }
 	}
 	auditor := classify.New(set, options)
-	result, err := u.read(parent, capture.Config{Inputs: args, Stdin: u.in, Hash: f.hash == "sha256", MaxConnections: f.maxConns, Emit: auditor.Observe})
+	result, err := u.read(ctx, capture.Config{Inputs: args, Stdin: u.in, Hash: f.hash == "sha256", MaxConnections: f.maxConns, Emit: auditor.Observe})
 	if err != nil {
+		return err
+	}
+	u.passedOver(result, out.owns)
+	if err := out.spare(inputNames(result)); err != nil {
 		return err
 	}
 	audit, err := auditor.Finish(captureFacts(result))
 	if err != nil {
 		return exitError{exitLedger, err}
 	}
-	if err := writeAudit(u, audit, format, look, out); err != nil {
-		return err
-	}
 	u.verdict = audit.Result.Code
-	return nothingRead(result)
+	return errors.Join(nothingRead(result), writeAudit(u, audit, format, look, out))
 }
 
-// writeAudit renders everything into memory or temporary files first, so that a failing writer leaves no half report behind.
-func writeAudit(u *ui, a *classify.Audit, format reports.Format, look reports.Look, out *outputs) error {
-	for i, file := range out.reports {
-		if err := out.formats[i].Write(file, a, reports.Look{All: true}); err != nil {
-			return outputError(file.path, bare(err), "free space or name another place")
-		}
+// inputNames are the files that were read, also those that a directory or a pattern stands for.
+func inputNames(r *capture.Result) []string {
+	var names []string
+	for i := range r.Inputs {
+		names = append(names, r.Inputs[i].Name)
 	}
-	if out.list != nil {
-		if err := out.list.Close(); err != nil {
-			return outputError(out.connections.path, bare(err), "free space or name another place")
-		}
+	return names
+}
+
+// writeAudit renders everything before anything gets its name, so that a failing writer leaves no half report behind. Files that are whole stay,
+// also where standard output fails.
+func writeAudit(u *ui, a *classify.Audit, format reports.Format, look reports.Look, out *outputs) error {
+	if err := out.render(a); err != nil {
+		return err
 	}
 	var text bytes.Buffer
 	if err := format.Write(&text, a, look); err != nil {
 		return outputFailed(err)
 	}
-	if _, err := u.out.Write(text.Bytes()); err != nil {
-		return outputFailed(fmt.Errorf("write report to standard output: %w", err))
-	}
-	files := out.reports
-	if out.connections != nil {
-		files = append(files, out.connections)
-	}
-	var errs []error
-	for _, file := range files {
-		errs = append(errs, file.commit())
-	}
-	return errors.Join(errs...)
+	err := out.commit()
+	_, failed := u.out.Write(text.Bytes())
+	return errors.Join(err, outputFailed(failed))
 }

@@ -33,11 +33,14 @@ seen of it, when, and how much. Nothing is judged. The packet ledger goes to sta
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
-			result, err := u.read(c.Context(), capture.Config{Inputs: args, Stdin: u.in, MaxConnections: maxConns,
+			ctx, stop := u.interruptible(c.Context(), func() {})
+			defer stop()
+			result, err := u.read(ctx, capture.Config{Inputs: args, Stdin: u.in, MaxConnections: maxConns,
 				Emit: func(c *flow.Conn) { list.Write(c, nil) }})
 			if err != nil {
 				return err
 			}
+			u.passedOver(result, func(string) bool { return false })
 			if err := list.Close(); err != nil {
 				return outputFailed(err)
 			}
@@ -46,10 +49,15 @@ seen of it, when, and how much. Nothing is judged. The packet ledger goes to sta
 		},
 	}
 	fl := c.Flags()
-	fl.StringVar(&format, "format", "table", "format: "+strings.Join(reports.ConnectionFormats, ", "))
+	fl.StringVar(&format, "format", "table", "`FORMAT`: "+strings.Join(reports.ConnectionFormats, ", "))
+	completeWords(c, "format", reports.ConnectionFormats...)
 	fl.BoolVar(&all, "all", false, "show every connection in the table")
-	fl.IntVar(&maxConns, "max-connections", flow.DefaultMaxConnections, "most connections tracked at a time (64 to 96 bytes each)")
+	maxConnectionsFlag(c, &maxConns)
 	return c
+}
+
+func maxConnectionsFlag(c *cobra.Command, n *int) {
+	c.Flags().IntVar(n, "max-connections", flow.DefaultMaxConnections, "most connections tracked at a time, `N` (64 to 96 bytes each)")
 }
 
 // summary says on stderr what became of the packets, one line a fact.

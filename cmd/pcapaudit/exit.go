@@ -17,10 +17,11 @@ const (
 	exitOutput       = 5
 	exitCapture      = 6 // capture, privilege or worker failure
 	exitLedger       = 7
+	exitReaderGone   = 128 + int(syscall.SIGPIPE)
 )
 
 // precedence of exit codes, the strongest first.
-var precedence = []int{exitLedger, exitUsage, exitCapture, exitInput, exitOutput, exitDeviations, exitInconclusive, exitClean}
+var precedence = []int{exitLedger, exitUsage, exitCapture, exitInput, exitOutput, exitReaderGone, exitDeviations, exitInconclusive, exitClean}
 
 // exitError is an error that decides the exit code.
 type exitError struct {
@@ -61,6 +62,20 @@ func codeOf(err error) int {
 	return exitUsage
 }
 
+// errReaderGone: whoever read standard output has closed it, which is their right; the run ends as by SIGPIPE, without a word.
+var errReaderGone = exitError{exitReaderGone, errors.New("standard output is closed")}
+
+// outputFailed gives write errors of standard output their exit code.
+func outputFailed(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EPIPE):
+		return errReaderGone
+	}
+	return exitError{exitOutput, hint(fmt.Errorf("write to standard output: %w", bare(err)), spaceAdvice)}
+}
+
 // hinted is an error with advice, which the ui prints on a line of its own.
 type hinted struct {
 	error
@@ -83,13 +98,9 @@ func adviceOf(err error) string {
 }
 
 // signalCode is the exit code after a signal: 128+n; 0 for SIGTERM under a service manager, which asked for the stop.
-func signalCode(s os.Signal) int {
-	n, ok := s.(syscall.Signal)
-	if !ok {
-		return 128
-	}
-	if n == syscall.SIGTERM && os.Getenv("INVOCATION_ID") != "" {
+func signalCode(s syscall.Signal) int {
+	if s == syscall.SIGTERM && os.Getenv("INVOCATION_ID") != "" {
 		return exitClean
 	}
-	return 128 + int(n)
+	return 128 + int(s)
 }

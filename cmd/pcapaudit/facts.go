@@ -4,19 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 
 	"pcapaudit/capture"
 	"pcapaudit/capture/flow"
 	"pcapaudit/classify"
 )
 
-// read runs the packet loop with progress and signals, and gives its errors their exit codes.
-func (u *ui) read(parent context.Context, c capture.Config) (*capture.Result, error) {
-	if parent == nil {
-		parent = context.Background()
+// read runs the packet loop with progress, and gives its errors their exit codes.
+func (u *ui) read(ctx context.Context, c capture.Config) (*capture.Result, error) {
+	if c.MaxConnections < 1 {
+		return nil, exitError{exitUsage, fmt.Errorf("--max-connections %d: use 1 or more", c.MaxConnections)}
 	}
-	ctx, stop := u.interruptible(parent)
-	defer stop()
 	update, finish := u.progress()
 	c.Progress = update
 	result, err := capture.Run(ctx, c)
@@ -24,18 +24,37 @@ func (u *ui) read(parent context.Context, c capture.Config) (*capture.Result, er
 	var input *capture.InputError
 	switch {
 	case err == nil:
-		for _, name := range result.Skipped {
-			u.warn("%s is no capture and was passed over", name)
-		}
 		return result, nil
 	case errors.As(err, &input):
-		return nil, exitError{exitInput, hint(err, "give a pcap or pcapng file, plain or compressed with gzip, zstd, lz4 or xz")}
+		return nil, exitError{exitInput, hint(err, "%s", inputAdvice(err))}
 	case result == nil:
 		return nil, exitError{exitUsage, err}
 	case result.Balanced() != nil:
 		return nil, exitError{exitLedger, err}
 	}
 	return nil, exitError{exitCapture, err}
+}
+
+func inputAdvice(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "correct the path"
+	case errors.Is(err, fs.ErrPermission):
+		return "ask for the right to read it, or run as a user who has it"
+	}
+	return "give a pcap or pcapng file, plain or compressed with gzip, zstd, lz4 or xz"
+}
+
+// passedOver names the files of directories and patterns that are no captures; those of this run itself are not worth a word.
+func (u *ui) passedOver(r *capture.Result, own func(path string) bool) {
+	for _, text := range r.Skipped {
+		if path, _, _ := strings.Cut(text, ": "); !own(path) {
+			u.warn("passed over %s", text)
+		}
+	}
+	if more := r.SkippedAll - len(r.Skipped); more > 0 {
+		u.warn("passed over %d more files that are no captures", more)
+	}
 }
 
 // nothingRead is the error of an audit without a single packet from a damaged input; an empty but whole capture is no error.
@@ -74,6 +93,7 @@ func captureFacts(r *capture.Result) classify.Capture {
 		c.Packets.Bytes += uint64(in.Read)
 		c.Packets.Unread += uint64(in.Unread)
 	}
+	warnOfCopies(c.Inputs)
 	c.Packets.Read = r.Ledger.Read.Packets
 	for class := range capture.Class(capture.NumClasses) {
 		n := r.Ledger.Class(class).Packets
@@ -84,6 +104,22 @@ func captureFacts(r *capture.Result) classify.Capture {
 	}
 	c.Packets.Detail = ledgerDetail(&r.Ledger)
 	return c
+}
+
+// warnOfCopies notes inputs of the same bytes: nobody captures the same packets twice, and every packet of a copy is counted again.
+func warnOfCopies(inputs []classify.Input) {
+	names := map[string]string{}
+	for i := range inputs {
+		in := &inputs[i]
+		if in.SHA256 == "" {
+			continue
+		}
+		if name, found := names[in.SHA256]; found {
+			in.Warnings = append(in.Warnings, "holds the same bytes as "+name+": its packets are counted twice; give one of the two")
+			continue
+		}
+		names[in.SHA256] = in.Name
+	}
 }
 
 func ledgerDetail(l *capture.Ledger) []classify.Count {

@@ -4,6 +4,8 @@ package main
 import (
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	_ "time/tzdata" // time zones of allowed hours, on hosts that have none
@@ -15,8 +17,10 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run executes one command line and gives its exit code.
+// run executes one command line and gives its exit code. A reader that goes away ("| head") is an error of the write, not the end of the process:
+// temporary files are removed and reports keep their promise.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	signal.Ignore(syscall.SIGPIPE)
 	ui := &ui{in: stdin, out: stdout, err: stderr}
 	root := rootCommand(ui)
 	root.SetArgs(args)
@@ -47,7 +51,8 @@ Three ways to start:
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exitError{exitUsage, hint(err, "see %s --help", c.CommandPath())}
 	})
-	root.PersistentFlags().StringVar(&ui.colorMode, "color", "auto", "colour on the terminal: auto, always, never (NO_COLOR is honoured)")
+	root.PersistentFlags().StringVar(&ui.colorMode, "color", "auto", "colour on the terminal, `WHEN`: auto, always, never (NO_COLOR is honoured)")
+	completeWords(root, "color", "auto", "always", "never")
 	root.AddCommand(auditCommand(ui), connectionsCommand(ui), rulesCommand(ui), siteCommand(ui))
 	return root
 }

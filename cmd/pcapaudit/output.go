@@ -51,7 +51,7 @@ func (o *outputFile) commit() error {
 	}
 	if err != nil {
 		os.Remove(o.Name())
-		return outputError(o.path, bare(err), "the old file, if any, is untouched; free space or name another place")
+		return outputError(o.path, bare(err), "the old file, if any, is untouched; "+spaceAdvice)
 	}
 	return nil
 }
@@ -84,6 +84,8 @@ func bare(err error) error {
 	}
 	return err
 }
+
+const spaceAdvice = "free space or name another place"
 
 func outputError(path string, err error, advice string) error {
 	return exitError{exitOutput, hint(fmt.Errorf("write %s: %w", path, err), "%s", advice)}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -64,14 +63,18 @@ func rulesShowCommand(u *ui) *cobra.Command {
 			case "table":
 				return outputFailed(reports.PackTable(u.out, packs[0], look))
 			case "json":
-				e := json.NewEncoder(u.out)
-				e.SetIndent("", " ")
-				return outputFailed(e.Encode(packs[0]))
+				text, err := packs[0].JSON()
+				if err != nil {
+					return err
+				}
+				_, err = u.out.Write(text)
+				return outputFailed(err)
 			}
 			return exitError{exitUsage, fmt.Errorf("unknown format %q; use table or json", format)}
 		},
 	}
-	c.Flags().StringVar(&format, "format", "table", "table or json")
+	c.Flags().StringVar(&format, "format", "table", "`FORMAT`: table, json")
+	completeWords(c, "format", "table", "json")
 	return c
 }
 
@@ -87,7 +90,9 @@ func rulesCheckCommand(u *ui) *cobra.Command {
 				return err
 			}
 			for _, k := range packs {
-				fmt.Fprintf(u.out, "%s: no problem in %d flows, %d roles, %d conditions\n", k.Name, len(k.Flows), len(k.Roles), len(k.Conditions))
+				if _, err := fmt.Fprintf(u.out, "%s: no problem in %d flows, %d roles, %d conditions\n", k.Name, len(k.Flows), len(k.Roles), len(k.Conditions)); err != nil {
+					return outputFailed(err)
+				}
 			}
 			return nil
 		},
@@ -120,8 +125,8 @@ func siteCommand(u *ui) *cobra.Command {
 			if err := u.report(problems); err != nil {
 				return err
 			}
-			fmt.Fprintf(u.out, "%s: no problem in %d hosts\n", args[0], len(site.Hosts))
-			return nil
+			_, err = fmt.Fprintf(u.out, "%s: no problem in %d hosts\n", args[0], len(site.Hosts))
+			return outputFailed(err)
 		},
 	}
 	rulesFlag(check, &names)
@@ -130,12 +135,17 @@ func siteCommand(u *ui) *cobra.Command {
 }
 
 func rulesFlag(c *cobra.Command, names *[]string) {
-	c.Flags().StringArrayVar(names, "rules", nil, "rule pack, by name or file; repeat for several")
+	c.Flags().StringArrayVar(names, "rules", nil, "rule `PACK`, by name or file; repeat for several")
 	_ = c.RegisterFlagCompletionFunc("rules", completePacks)
 }
 
 func completePacks(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return builtinNames(), cobra.ShellCompDirectiveDefault
+}
+
+// completeWords completes a flag of fixed words in the shell.
+func completeWords(c *cobra.Command, flag string, words ...string) {
+	_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 }
 
 func exactly(n int, advice string) cobra.PositionalArgs {
@@ -154,12 +164,4 @@ func atLeast(n int, advice string) cobra.PositionalArgs {
 		}
 		return nil
 	}
-}
-
-// outputFailed gives write errors of stdout their exit code.
-func outputFailed(err error) error {
-	if err == nil {
-		return nil
-	}
-	return exitError{exitOutput, err}
 }

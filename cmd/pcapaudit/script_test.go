@@ -9,7 +9,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// exitCommand is "exit CODE ARG...": runs pcapaudit and asserts its exit code; stdout and stderr can be matched behind it.
+// exitCommand is "exit CODE ARG...": runs pcapaudit and asserts its exit code; stdin is taken from before it, stdout and stderr can be matched behind it.
 func exitCommand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 {
 		ts.Fatalf("usage: exit CODE [ARG...]")

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/schollz/progressbar/v3"
@@ -21,25 +22,19 @@ type ui struct {
 	in        io.Reader
 	out, err  io.Writer
 	colorMode string
-	stopped   os.Signal // the signal that ended the run early
-	verdict   int       // exit code of the audit's result
+	stopped   atomic.Int32 // number of the signal that ended the run early
+	verdict   int          // exit code of the audit's result
 }
 
 // finish prints an error and gives the exit code of the run.
 func (u *ui) finish(err error) int {
 	if err == nil {
-		if u.stopped != nil {
-			return signalCode(u.stopped)
+		if s := u.stopped.Load(); s != 0 {
+			return signalCode(syscall.Signal(s))
 		}
 		return u.verdict
 	}
-	var silent problemsPrinted
-	if !errors.As(err, &silent) {
-		fmt.Fprintf(u.err, "pcapaudit: %v\n", err)
-	}
-	if a := adviceOf(err); a != "" {
-		fmt.Fprintf(u.err, "hint: %s\n", a)
-	}
+	u.explain(err)
 	code := codeOf(err)
 	for _, c := range precedence {
 		if c == code || c == u.verdict {
@@ -47,6 +42,24 @@ func (u *ui) finish(err error) int {
 		}
 	}
 	return code
+}
+
+// explain prints an error, or each of several, with its advice.
+func (u *ui) explain(err error) {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range several.Unwrap() {
+			u.explain(e)
+		}
+		return
+	}
+	var silent problemsPrinted
+	if errors.As(err, &silent) || err == errReaderGone {
+		return
+	}
+	fmt.Fprintf(u.err, "pcapaudit: %v\n", err)
+	if a := adviceOf(err); a != "" {
+		fmt.Fprintf(u.err, "hint: %s\n", a)
+	}
 }
 
 func (u *ui) warn(format string, args ...any) {
@@ -86,20 +99,30 @@ func (u *ui) look(all bool) (reports.Look, error) {
 	return l, nil
 }
 
-// interruptible gives a context that the first SIGINT or SIGTERM ends, so that what was read is still reported; a second signal kills.
-func (u *ui) interruptible(parent context.Context) (context.Context, func()) {
+// interruptible gives a context that the first SIGINT or SIGTERM ends, so that what was read is still reported. A second one calls abandon, which
+// removes temporary files, and quits. The returned function ends both.
+func (u *ui) interruptible(parent context.Context, abandon func()) (context.Context, func()) {
+	if parent == nil {
+		parent = context.Background()
+	}
 	ctx, cancel := context.WithCancel(parent)
-	ch := make(chan os.Signal, 1)
+	ch := make(chan os.Signal, 2)
 	done := make(chan struct{})
 	signal.Notify(ch, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		select {
-		case s := <-ch:
-			u.stopped = s
-			fmt.Fprintf(u.err, "pcapaudit: %v: finishing with what was read; once more to quit at once\n", s)
-			signal.Stop(ch)
-			cancel()
-		case <-done:
+		for {
+			select {
+			case s := <-ch:
+				n, _ := s.(syscall.Signal)
+				if !u.stopped.CompareAndSwap(0, int32(n)) {
+					abandon()
+					os.Exit(128 + int(n))
+				}
+				fmt.Fprintf(u.err, "pcapaudit: %v: finishing with what was read; once more to quit at once\n", s)
+				cancel()
+			case <-done:
+				return
+			}
 		}
 	}()
 	return ctx, func() {

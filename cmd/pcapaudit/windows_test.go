@@ -233,7 +233,7 @@ func (w *window) checkPeriodic(t *testing.T) {
 }
 
 func (w *window) golden(t *testing.T) {
-	t.Setenv("COLUMNS", "100")
+	t.Setenv("COLUMNS", "80")
 	var out bytes.Buffer
 	run(w.args(), nil, &out, &bytes.Buffer{})
 	path := "reports/" + w.name + ".txt"

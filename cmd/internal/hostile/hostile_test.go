@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pcapaudit/cmd/internal/trial"
+)
+
+// pack is any one: the judgement is not under trial, and all of them take longer to load than most files to read.
+const pack = "acronis-abr-11.5"
+
+// TestHostileFiles runs the real program on every file. With -short it takes one file of eight.
+func TestHostileFiles(t *testing.T) {
+	dir := t.TempDir()
+	program, err := trial.Build(dir, trial.Usual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range cases() {
+		if testing.Short() && i%8 != 0 {
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(dir, c.name)
+			if err := os.WriteFile(path, c.data(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			defer os.Remove(path)
+			list := start(t, program, 0, "connections", "--format", "json", path)
+			audit := start(t, program, 0, "audit", "--rules", pack, "--format", "json", path)
+			again := start(t, program, 1, "audit", "--rules", pack, "--format", "json", path)
+			if !bytes.Equal(audit.Stdout, again.Stdout) || !bytes.Equal(audit.Stderr, again.Stderr) || audit.Code != again.Code {
+				t.Error("two runs of one file differ")
+			}
+			report, err := audit.Audit()
+			if err != nil {
+				return // told among the faults
+			}
+			c.want.check(t, list, audit, report)
+		})
+	}
+}
+
+func start(t *testing.T, p *trial.Program, processors int, args ...string) *trial.Run {
+	r, err := p.Start(processors, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fault := range r.Faults() {
+		t.Errorf("%s: %s", args[0], fault)
+	}
+	return r
+}
+
+// check compares with the table.
+func (w want) check(t *testing.T, list, audit *trial.Run, report *trial.Audit) {
+	codes := func(r *trial.Run, allowed ...int) {
+		if !slices.Contains(allowed, r.Code) {
+			t.Errorf("%s: exit code %d, want one of %v: %.300s", r.Args[0], r.Code, allowed, r.Stderr)
+		}
+	}
+	if w.state == "refused" {
+		codes(list, 4)
+		codes(audit, 4)
+		if report != nil {
+			t.Errorf("refused input has a report: %+v", report.Inputs)
+		}
+		return
+	}
+	if w.state == "any" && report == nil {
+		return // refused; the faults were none
+	}
+	if report == nil {
+		t.Errorf("no report: exit code %d: %.300s", audit.Code, audit.Stderr)
+		return
+	}
+	in := report.Inputs[0]
+	if w.state != "any" && in.State != w.state {
+		t.Errorf("input is %s (%s), want %s", in.State, in.Detail, w.state)
+	}
+	if in.State != "clean" && in.Detail == "" {
+		t.Errorf("input is %s, and nothing says why", in.State)
+	}
+	if w.packets >= 0 && in.Packets != uint64(w.packets) {
+		t.Errorf("%d packets read, want %d (%s)", in.Packets, w.packets, in.Detail)
+	}
+	if in.Packets == 0 && in.State != "clean" {
+		codes(list, 4)
+		codes(audit, 4)
+	} else {
+		codes(list, 0)
+		codes(audit, 1, 3) // never clean: no site is given
+	}
+	if n := trial.Packets(report.Packet.Classes, w.class); w.class != "" && n == 0 {
+		t.Errorf("no packets of class %s: %v", w.class, report.Packet.Classes)
+	}
+	if w.witness {
+		w.told(t, list)
+	}
+}
+
+// told looks for the good conversation among the connections.
+func (w want) told(t *testing.T, list *trial.Run) {
+	conns, err := list.Connections()
+	if err != nil {
+		return
+	}
+	want := trial.Conn{Proto: "udp", Orig: trial.End{IP: witnessA.String(), Port: int(witnessPort)}, Resp: trial.End{IP: witnessB.String(), Port: 53}, Outcome: "answered", OrigPackets: 1, RespPackets: 1}
+	if !slices.Contains(conns, want) {
+		t.Errorf("the good conversation is not told: %+v", conns)
+	}
+}
+
+func TestFilesAreManyAndSmall(t *testing.T) {
+	total := 0
+	seen := map[string]bool{}
+	all, again := cases(), cases()
+	for i, c := range all {
+		if seen[c.name] {
+			t.Errorf("%s is made twice", c.name)
+		}
+		seen[c.name] = true
+		data := c.data()
+		if !bytes.Equal(data, again[i].data()) {
+			t.Errorf("%s has other bytes the second time", c.name)
+		}
+		if !strings.HasPrefix(c.name, "bomb-") {
+			total += len(data)
+		}
+	}
+	t.Logf("%d files, %d bytes without the bombs", len(all), total)
+	if len(all) < 300 {
+		t.Errorf("%d files, want at least 300", len(all))
+	}
+	if total > 4<<20 {
+		t.Errorf("%d bytes, want less than 4 MiB", total)
+	}
+}

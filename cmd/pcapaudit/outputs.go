@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"pcapaudit/classify"
+	"pcapaudit/reports"
+)
+
+// outputs are the files of one audit: opened before it, so that a path that cannot be written fails at once, and named after it.
+type outputs struct {
+	files   []*outputFile
+	formats []reports.Format // of files, one each; the list of connections comes after them
+	list    *reports.Connections
+}
+
+// openOutputs opens the files that the flags name. sources are files that the audit reads: an output must never take the place of evidence or rules.
+func openOutputs(f auditFlags, sources []string) (*outputs, error) {
+	o := &outputs{}
+	err := o.open(f)
+	if err == nil {
+		err = o.spare(sources)
+	}
+	if err != nil {
+		o.discard()
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *outputs) open(f auditFlags) error {
+	for _, path := range f.reports {
+		format, err := reports.ByPath(path)
+		if err != nil {
+			return exitError{exitUsage, err}
+		}
+		if err := o.add(path); err != nil {
+			return err
+		}
+		o.formats = append(o.formats, format)
+	}
+	if f.connections == "" {
+		return nil
+	}
+	if err := o.add(f.connections); err != nil {
+		return err
+	}
+	format := "json"
+	if strings.HasSuffix(f.connections, ".csv") {
+		format = "csv"
+	}
+	var err error
+	o.list, err = reports.NewConnections(o.files[len(o.files)-1], format, reports.Look{}, true)
+	return err
+}
+
+func (o *outputs) add(path string) error {
+	for _, other := range o.files {
+		if samePath(path, other.path) {
+			return exitError{exitUsage, fmt.Errorf("write %s: the file is named twice; give each output a file of its own", path)}
+		}
+	}
+	file, err := createOutput(path)
+	if err == nil {
+		o.files = append(o.files, file)
+	}
+	return err
+}
+
+// spare fails where an output would replace one of the files that the audit reads.
+func (o *outputs) spare(sources []string) error {
+	for _, file := range o.files {
+		for _, source := range sources {
+			if source != "" && source != "-" && samePath(file.path, source) {
+				return exitError{exitUsage, fmt.Errorf("write %s: the audit reads this file; give the output another name", file.path)}
+			}
+		}
+	}
+	return nil
+}
+
+// samePath is true where two paths name one file, or would once both exist.
+func samePath(a, b string) bool {
+	if fa, err := os.Stat(a); err == nil {
+		fb, err := os.Stat(b)
+		return err == nil && os.SameFile(fa, fb)
+	}
+	full := func(path string) string {
+		dir, base := filepath.Split(path)
+		if real, err := filepath.EvalSymlinks(filepath.Clean(dir + ".")); err == nil {
+			dir = real
+		}
+		abs, err := filepath.Abs(filepath.Join(dir, base))
+		if err != nil {
+			return path
+		}
+		return abs
+	}
+	return full(a) == full(b)
+}
+
+// owns is true for the temporary files of this run.
+func (o *outputs) owns(path string) bool {
+	for _, f := range o.files {
+		if samePath(f.Name(), path) {
+			return true
+		}
+	}
+	return false
+}
+
+// render writes every file under its temporary name.
+func (o *outputs) render(a *classify.Audit) error {
+	for i, format := range o.formats {
+		if err := format.Write(o.files[i], a, reports.Look{All: true}); err != nil {
+			return outputError(o.files[i].path, bare(err), spaceAdvice)
+		}
+	}
+	if o.list != nil {
+		if err := o.list.Close(); err != nil {
+			return outputError(o.files[len(o.files)-1].path, bare(err), spaceAdvice)
+		}
+	}
+	return nil
+}
+
+// commit gives every file its name.
+func (o *outputs) commit() error {
+	var errs []error
+	for _, f := range o.files {
+		errs = append(errs, f.commit())
+	}
+	return errors.Join(errs...)
+}
+
+func (o *outputs) discard() {
+	for _, f := range o.files {
+		f.discard()
+	}
+}
