@@ -40,7 +40,11 @@ type run struct {
 // When ctx is done it stops reading, and what was read is the result. The error is that of inputs that cannot be opened (an *InputError,
 // without result) or read as one sequence, or of a ledger that does not balance, which is a defect of this program. A damaged input is no error: its Input says where it ends.
 func Run(ctx context.Context, c Config) (*Result, error) {
-	in, err := openInputs(c.Inputs, c.Stdin, inputOptions{hash: c.Hash})
+	options := inputOptions{hash: c.Hash}
+	if ctx.Err() == nil {
+		options.stop = ctx.Done()
+	}
+	in, err := openInputs(c.Inputs, c.Stdin, options)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +84,7 @@ func (r *run) read(ctx context.Context) error {
 		err := r.in.fill(&r.records)
 		r.track()
 		if err == io.EOF {
+			r.result.Interrupted = ctx.Err() != nil
 			return nil
 		}
 		if err != nil {

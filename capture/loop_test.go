@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pcapaudit/capture/flow"
 )
@@ -287,4 +289,23 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("ends %v and %v not in order", src, dst)
 		}
 	})
+}
+
+// A stream that says nothing more must not keep a run from ending.
+func TestRunStopsOnASilentStream(t *testing.T) {
+	r, w := io.Pipe()
+	defer w.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		w.Write(pcapBytes(binary.LittleEndian, 0xa1b2c3d4, linkEthernet, testPacket{data: make([]byte, 60)}))
+		time.Sleep(100 * time.Millisecond) // for Run to be waiting in a read
+		cancel()
+	}()
+	result, err := Run(ctx, Config{Inputs: []string{"-"}, Stdin: r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if in := result.Inputs[0]; !result.Interrupted || in.State != InputUnfinished || in.Packets != 1 {
+		t.Errorf("interrupted %v, state %v %q", result.Interrupted, in.State, in.Detail)
+	}
 }

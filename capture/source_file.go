@@ -11,8 +11,9 @@ import (
 
 // inputOptions are how inputs are read.
 type inputOptions struct {
-	hash     bool  // SHA-256 of every input
-	expanded int64 // bytes that a compressed input may expand to; 0: maxExpanded
+	hash     bool            // SHA-256 of every input
+	expanded int64           // bytes that a compressed input may expand to; 0: maxExpanded
+	stop     <-chan struct{} // ends the reading of streams; nil: nothing does
 }
 
 // source is one input that is being read.
@@ -58,6 +59,9 @@ func (s *source) open(o inputOptions, size int) (err error) {
 			return err
 		}
 		s.file, s.stored.src = f, f
+	}
+	if s.stat == nil && o.stop != nil {
+		s.stored.src = newStoppable(s.stored.src, o.stop)
 	}
 	if s.stat != nil {
 		if now, err := s.file.Stat(); err != nil {
@@ -204,6 +208,8 @@ func (s *source) endOfStream(need int) *fault {
 		inside = fmt.Sprintf("; the %s at byte %d%s has %d bytes of at least %d", what, w.offset(), s.expandedNote(), left, need)
 	}
 	switch {
+	case errors.Is(w.err, errStopped):
+		return &fault{InputUnfinished, errStopped.Error()}
 	case w.err == errTrailing:
 		s.in.warn(fmt.Sprintf("other bytes follow the %s data at byte %d; they were not read", s.in.Compression, s.expand.taken))
 	case w.err != io.EOF && s.expand != nil:

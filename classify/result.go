@@ -22,6 +22,7 @@ type facts struct {
 	untestable    int // required periodic expectations that vantage, period, loss or a silent host leave untested
 	cut           []string
 	interrupted   bool
+	evicted       uint64
 	loss, bound   float64 // percent
 }
 
@@ -45,6 +46,7 @@ func (f *facts) result() Result {
 		{f.judged == 0, "no connection was judged"},
 		{len(f.cut) > 0, fmt.Sprintf("%s not read to the end", plural(uint64(len(f.cut)), "input"))},
 		{f.interrupted, "reading was interrupted"},
+		{f.evicted > 0, plural(f.evicted, "connection") + " cut short because the connection table was full; raise --max-connections"},
 		{f.loss > f.bound, fmt.Sprintf("%.2f %% of the packets were lost, more than the bound of %.4g %%", f.loss, f.bound)},
 		{f.untestable > 0, plural(uint64(f.untestable), "required periodic expectation") + " could not be tested"},
 		{f.indeterminate > 0, plural(f.indeterminate, "connection") + " could not be judged"},

@@ -31,6 +31,7 @@ func TestResultRules(t *testing.T) {
 		{"indeterminate", func(f *facts) { f.indeterminate = 1 }, "inconclusive 3"},
 		{"not testable", func(f *facts) { f.untestable = 1 }, "inconclusive 3"},
 		{"cut", func(f *facts) { f.cut = []string{"a.pcap"} }, "inconclusive 3"},
+		{"evicted", func(f *facts) { f.evicted = 1 }, "inconclusive 3"},
 		{"interrupted", func(f *facts) { f.interrupted = true }, "inconclusive 3"},
 		{"loss at the bound", func(f *facts) { f.loss = 1 }, "clean 0"},
 		{"loss above the bound", func(f *facts) { f.loss = 1.01 }, "inconclusive 3"},

@@ -103,7 +103,7 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if err != nil {
 		return err
 	}
-	u.passedOver(result, out.owns)
+	passed := u.passedOver(result, out.owns)
 	if err := out.spare(inputNames(result)); err != nil {
 		return err
 	}
@@ -111,6 +111,7 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if err != nil {
 		return exitError{exitLedger, err}
 	}
+	audit.Warnings = append(audit.Warnings, passed...)
 	u.verdict = audit.Result.Code
 	return errors.Join(nothingRead(result), writeAudit(u, audit, format, look, out))
 }

@@ -45,16 +45,21 @@ func inputAdvice(err error) string {
 	return "give a pcap or pcapng file, plain or compressed with gzip, zstd, lz4 or xz"
 }
 
-// passedOver names the files of directories and patterns that are no captures; those of this run itself are not worth a word.
-func (u *ui) passedOver(r *capture.Result, own func(path string) bool) {
+// passedOver warns about the files of directories and patterns that are no captures, and gives the warnings for the report; those of this run itself are not worth a word.
+func (u *ui) passedOver(r *capture.Result, own func(path string) bool) []string {
+	var warnings []string
 	for _, text := range r.Skipped {
 		if path, _, _ := strings.Cut(text, ": "); !own(path) {
-			u.warn("passed over %s", text)
+			warnings = append(warnings, "passed over "+text)
 		}
 	}
 	if more := r.SkippedAll - len(r.Skipped); more > 0 {
-		u.warn("passed over %d more files that are no captures", more)
+		warnings = append(warnings, fmt.Sprintf("passed over %d more files that are no captures", more))
 	}
+	for _, w := range warnings {
+		u.warn("%s", w)
+	}
+	return warnings
 }
 
 // nothingRead is the error of an audit without a single packet from a damaged input; an empty but whole capture is no error.

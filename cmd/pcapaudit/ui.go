@@ -34,8 +34,11 @@ func (u *ui) finish(err error) int {
 		}
 		return u.verdict
 	}
-	u.explain(err)
 	code := codeOf(err)
+	if s := u.stopped.Load(); s != 0 && code == exitInput { // stopped while it waited for a stream's header
+		return signalCode(syscall.Signal(s))
+	}
+	u.explain(err)
 	for _, c := range precedence {
 		if c == code || c == u.verdict {
 			return c

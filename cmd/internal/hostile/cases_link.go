@@ -11,7 +11,7 @@ func linkHeaders(s *suite) {
 	for _, link := range []uint32{0, 1, 6, 7, 9, 10, 12, 14, 50, 51, 99, 101, 104, 105, 107, 108, 109, 113, 114, 117, 119, 122, 127, 138, 141, 163, 189, 192, 228, 229, 239, 249, 276} {
 		var frames [][]byte
 		for n := range 40 {
-			frames = append(frames, inner[:min(n, len(inner))], bytes.Repeat([]byte{0xff}, n), make([]byte, n), noise(link, n*16))
+			frames = append(frames, inner[:min(n, len(inner))], bytes.Repeat([]byte{0xff}, n), make([]byte, n), noise(link, n*8))
 		}
 		s.capture(fmt.Sprintf("link-%d-short-and-noise", link), clean(0), link, frames...)
 	}

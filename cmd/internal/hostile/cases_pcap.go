@@ -113,10 +113,10 @@ func pcapRecords(s *suite) {
 		}
 	}
 	f := newPcap(little, linkEthernet)
-	for i := range uint32(5000) {
+	for i := range uint32(2000) {
 		f.record(1600000000, i, nil)
 	}
-	s.add("pcap-5000-empty-records.pcap", clean(5000), f.b)
+	s.add("pcap-2000-empty-records.pcap", clean(2000), f.b)
 }
 
 // pcapTimes are times that are absurd, or run as time does not.

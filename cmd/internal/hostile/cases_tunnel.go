@@ -78,10 +78,10 @@ func tunnels(s *suite) {
 	}
 	s.packets("tunnel-mixed-depth-64", clean(0), frame(mixed))
 	var deep [][]byte
-	for i := range 500 {
+	for i := range 200 {
 		deep = append(deep, frame(wrappers[i%7].wrap(wrappers[i%5].wrap(ip(hostA, hostB, protoUDP, udp(uint16(i), 53, nil))))))
 	}
-	s.packets("tunnel-500-connections-inside", clean(0).classed("decoded"), deep...)
+	s.packets("tunnel-200-connections-inside", clean(0).classed("decoded"), deep...)
 }
 
 // tunnelHeaders are headers of tunnels that lie.

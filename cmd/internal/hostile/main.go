@@ -61,7 +61,7 @@ type want struct {
 	state   string // of the input: clean, cut, malformed, limit; refused: no capture, so exit code 4 and no report; any
 	packets int    // read; -1: any number
 	class   string // of the packet ledger, that holds packets; empty: any
-	none    string // of the packet ledger, that holds no packets; empty: not asked
+	forged  bool   // no connection is established: nobody finished a handshake
 	witness bool   // the good conversation around the hostile packets is told, and answered
 }
 
