@@ -21,14 +21,38 @@ type decoder struct {
 	file, iface uint16
 	known       bool // that linkType is theirs
 
+	filter        *flow.Filter         // nil: every packet is looked at
+	copies        *copies              // nil: copies are packets like any other
+	interfaceName func(*record) string // nil: interfaces are no part of contexts
+	base          uint16               // context of packets without tags on the interface that packets come from at present
+
 	now      int64 // time of the packet, or of the one before where its own is absurd
 	overlong bool  // the packet claims more bytes than its frame has
 
-	tags      vlanStack // of the packet; see link
-	tagCount  int
-	contexts  map[vlanStack]uint16
-	lastStack vlanStack // the stack looked up last, and its context
-	last      uint16
+	transportAt int   // of the packet: where its transport header begins
+	payloadEnd  int   // of the packet: where its transport payload ends, as sent
+	firstPart   bool  // the packet is the first of several fragments
+	next        layer // what the packet carries
+	depth       uint8 // tunnels around the packet
+	path        uint16
+	paths       tunnelPaths
+	ports       tunnelPorts
+
+	trusts trusts
+
+	payload uint32 // behind the latest TCP header: bytes on the wire
+
+	tags     vlanStack // of the packet; see link
+	tagCount int
+	contexts map[contextKey]uint16
+	lastKey  contextKey // looked up last, and its context
+	last     uint16
+}
+
+// contextKey is what a context stands for.
+type contextKey struct {
+	tags vlanStack
+	path uint16 // of the tunnels around the packet; see tunnelPaths
 }
 
 // decoded is a batch of packets, with the position in the record batch that each came from.
@@ -38,33 +62,53 @@ type decoded struct {
 }
 
 func newDecoder(t *flow.Table, l *Ledger) *decoder {
-	return &decoder{table: t, hasher: t.Hasher(), ledger: l, fragments: fragments{seed: maphash.MakeSeed()}, contexts: map[vlanStack]uint16{}}
+	d := &decoder{table: t, hasher: t.Hasher(), ledger: l, fragments: fragments{seed: maphash.MakeSeed()}, contexts: map[contextKey]uint16{},
+		paths: tunnelPaths{byStep: map[pathStep]uint16{}, texts: []string{""}}}
+	d.ports.add(defaultTunnelPorts)
+	return d
 }
 
-// batch decodes the records from position from on until out is full, and returns the position of the first one left. A record makes at
-// most one packet; where tunnels are opened it may make several.
+// batch decodes the records from position from on until out is full, and returns the position of the first one left. A record makes one
+// packet, and one more for each tunnel opened; where these have no room, its position comes back and the next call goes on inside it.
 func (d *decoder) batch(in *recordBatch, from int, linkType func(*record) uint16, out *decoded) int {
 	out.N = 0
 	for ; from < in.n && out.N < flow.BatchSize; from++ {
 		rec := &in.recs[from]
+		if d.next.depth > 0 {
+			d.unwrap(rec, from, out)
+			continue
+		}
 		if rec.file != d.file || rec.iface != d.iface || !d.known {
 			d.file, d.iface, d.known = rec.file, rec.iface, true
 			d.linkType = linkType(rec)
+			d.enterInterface(rec)
 		}
 		wire := rec.length()
 		r := d.packet(rec, d.linkType, wire, &out.Batch)
+		carries := false
+		if r == reasonDecoded { // what a packet carries is filtered on its own
+			if p := &out.Packets[out.N]; d.mayCarry(p) {
+				d.lookInside(rec.data, p)
+				carries = true
+			}
+			if d.filter != nil {
+				r = d.filtered(&out.Batch)
+			}
+		}
 		d.ledger.Reasons[r].add(wire)
-		if r != reasonDecoded {
-			continue
+		if r == reasonDecoded {
+			if wire > len(rec.data) {
+				d.ledger.Cut++
+			}
+			if d.overlong {
+				d.ledger.Overlong++
+			}
+			out.record[out.N] = uint16(from)
+			out.N++
 		}
-		if wire > len(rec.data) {
-			d.ledger.Cut++
+		if carries && !d.unwrap(rec, from, out) {
+			return from
 		}
-		if d.overlong {
-			d.ledger.Overlong++
-		}
-		out.record[out.N] = uint16(from)
-		out.N++
 	}
 	return from
 }
@@ -75,7 +119,7 @@ func (r *record) length() int { return max(int(r.wire), len(r.data)) }
 // packet decodes one record into packet out.N, which is garbage where the result is not reasonDecoded.
 func (d *decoder) packet(rec *record, linkType uint16, wire int, out *flow.Batch) Reason {
 	p := &out.Packets[out.N]
-	*p = flow.Packet{Time: rec.time, Num: rec.num, File: rec.file}
+	*p = flow.Packet{Time: rec.time, Num: rec.num, File: rec.file, Context: d.base}
 	if rec.badTime {
 		p.Bits = flow.BadTime
 	} else {
@@ -93,11 +137,34 @@ func (d *decoder) packet(rec *record, linkType uint16, wire int, out *flow.Batch
 			p.Context = d.context()
 		}
 	}
+	if d.copies != nil && d.copies.repeated(rec.data, off, d.now, !rec.badTime) {
+		return reasonCopy
+	}
 	return d.network(rec.data, off, wire, version, out)
+}
+
+// filtered is the reason of decoded packet out.N when the filter, which is not nil, has seen it.
+func (d *decoder) filtered(out *flow.Batch) Reason {
+	return filterReasons[d.filter.Leaves(&out.Packets[out.N], &out.Addr6[out.N])]
+}
+
+var filterReasons = [...]Reason{flow.FilterNone: reasonDecoded, flow.FilterTime: filteredTime, flow.FilterNet: filteredNet,
+	flow.FilterHost: filteredHost, flow.FilterPort: filteredPort}
+
+// enterInterface makes the interface of rec part of the contexts that follow, where it is to be.
+func (d *decoder) enterInterface(rec *record) {
+	if d.interfaceName == nil {
+		return
+	}
+	d.table.EnterInterface(d.interfaceName(rec))
+	clear(d.contexts)
+	d.base = d.table.Context(nil, "")
+	d.lastKey, d.last = contextKey{}, d.base
 }
 
 // network decodes the IP packet at off into packet out.N, whose Context is set: an inner packet of a tunnel enters here too.
 func (d *decoder) network(data []byte, off, wire int, version uint16, out *flow.Batch) Reason {
+	d.firstPart = false
 	if version == etherIPv4 {
 		return d.ipv4(data, off, wire, out)
 	}
@@ -107,30 +174,30 @@ func (d *decoder) network(data []byte, off, wire int, version uint16, out *flow.
 // vlanStack is a packet's VLAN tags, outermost first, then zeros.
 type vlanStack [maxVLANs]uint16
 
-// context gives the table's number for the packet's VLAN tags. VLAN 0 is a priority tag, which names no VLAN (IEEE 802.1Q, 9.6), and
+// context gives the table's number for the packet's VLAN tags and the tunnels around it. VLAN 0 is a priority tag, which names no VLAN (IEEE 802.1Q, 9.6), and
 // is left out: frames of one connection have it or not.
 func (d *decoder) context() uint16 {
-	var key vlanStack
+	key := contextKey{path: d.path}
 	n := 0
 	for _, tag := range d.tags[:d.tagCount] {
 		if tag != 0 {
-			key[n] = tag
+			key.tags[n] = tag
 			n++
 		}
 	}
-	if key == d.lastStack {
+	if key == d.lastKey {
 		return d.last
 	}
 	c, ok := d.contexts[key]
 	if !ok {
-		c = d.table.Context(key[:n], "")
-		if len(d.contexts) < maxKnownStacks {
+		c = d.table.Context(key.tags[:n], d.paths.text(key.path))
+		if len(d.contexts) < maxKnownContexts {
 			d.contexts[key] = c
 		}
 	}
-	d.lastStack, d.last = key, c
+	d.lastKey, d.last = key, c
 	return c
 }
 
-// maxKnownStacks bounds the decoder's own map of contexts; stacks beyond it are looked up in the table.
-const maxKnownStacks = 4096
+// maxKnownContexts bounds the decoder's own map of contexts; those beyond it are looked up in the table.
+const maxKnownContexts = 1 << 16

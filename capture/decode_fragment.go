@@ -10,6 +10,8 @@ import (
 const (
 	maxFragmented    = 4096            // datagrams whose first fragment is remembered; the oldest makes room
 	fragmentLifetime = 30 * 1000000000 // ns of packet time, as Linux's net.ipv4.ipfrag_time
+	maxPieces        = 64              // of a datagram that are remembered one by one: 45 make the largest on Ethernet, 54 with 1280 octets of IPv6
+	maxDatagram      = 65535           // octets
 )
 
 // fragmentKey names a fragmented datagram (RFC 791, section 3.2; RFC 8200, section 4.5, has no protocol in it: 0).
@@ -18,6 +20,7 @@ type fragmentKey struct {
 	id       uint32
 	proto    uint8
 	version  uint8
+	path     uint16 // of the tunnels around it
 }
 
 // fragmented is what a first fragment told.
@@ -27,6 +30,63 @@ type fragmented struct {
 	srcPort, dstPort uint16
 	proto            flow.Proto
 	next             int16 // in the bucket; index+1, 0 is the end
+
+	refused  bool // fragments of it overlap
+	unlisted bool // more than maxPieces came; those that are not in pieces end at top at the latest
+	n        uint8
+	top      uint32 // where the fragments so far end
+	size     uint32 // of the datagram; 0 until its last fragment came
+	sum      uint32 // octets of the fragments so far
+	pieces   [maxPieces]piece
+}
+
+// piece is the part of a datagram that a fragment holds, in octets.
+type piece struct{ from, to uint16 }
+
+// part is a fragment's place in its datagram. Where to is beyond maxDatagram no receiver takes it.
+type part struct {
+	from, to uint32
+	last     bool
+}
+
+// whole says whether every octet of the datagram was in a fragment.
+func (f *fragmented) whole() bool { return f.size > 0 && f.sum == f.size }
+
+// holds says whether an exact copy of the fragment came before.
+func (f *fragmented) holds(p part) bool {
+	for _, q := range f.pieces[:f.n] {
+		if q == (piece{uint16(p.from), uint16(p.to)}) {
+			return p.last == (f.size == p.to)
+		}
+	}
+	return false
+}
+
+// take adds a fragment. It is false where that overlaps one before it without being its copy (RFC 5722; RFC 8200, section 4.5), or where the
+// two do not agree on where the datagram ends.
+func (f *fragmented) take(p part) bool {
+	switch {
+	case f.holds(p):
+		return true
+	case p.last && (f.top > p.to || f.size != 0 && f.size != p.to), f.size != 0 && p.to > f.size, f.unlisted && p.from < f.top:
+		return false
+	}
+	if p.from < f.top {
+		for _, q := range f.pieces[:f.n] {
+			if p.from < uint32(q.to) && uint32(q.from) < p.to {
+				return false
+			}
+		}
+	}
+	if p.last {
+		f.size = p.to
+	}
+	f.top, f.sum = max(f.top, p.to), f.sum+p.to-p.from
+	if f.unlisted = f.unlisted || f.n == maxPieces; !f.unlisted {
+		f.pieces[f.n] = piece{uint16(p.from), uint16(p.to)}
+		f.n++
+	}
+	return true
 }
 
 // fragments remembers the latest first fragments: a ring in the order of their arrival, so that what is forgotten depends on packets
@@ -60,11 +120,11 @@ func (f *fragments) get(k *fragmentKey) *fragmented {
 }
 
 // add remembers a first fragment. One with a key that is known takes the place of the other.
-func (f *fragments) add(e fragmented) {
+func (f *fragments) add(e fragmented) *fragmented {
 	if old := f.get(&e.key); old != nil {
 		e.next = old.next
 		*old = e
-		return
+		return old
 	}
 	slot := f.arrived % maxFragmented
 	if f.arrived >= maxFragmented {
@@ -75,6 +135,7 @@ func (f *fragments) add(e fragmented) {
 	e.next = *head
 	f.ring[slot] = e
 	*head = int16(slot + 1)
+	return &f.ring[slot]
 }
 
 // unlink takes the entry, which is in its bucket, out of it.
@@ -88,25 +149,70 @@ func (f *fragments) unlink(index int16) {
 
 // firstFragment remembers the ports of a first fragment, decoded with result r. One too small for its transport header (RFC 1858 calls
 // it an attack) still belongs to its ports, and is no evidence of a handshake.
-func (d *decoder) firstFragment(r Reason, data []byte, end int, key *fragmentKey, p *flow.Packet) Reason {
+func (d *decoder) firstFragment(r Reason, data []byte, end int, key *fragmentKey, where part, p *flow.Packet) Reason {
+	d.firstPart = true
 	at := int(p.PayloadOff)
-	if (r == malformedTransport || r == malformedTCP) && p.Proto.HasPorts() && at+4 <= min(end, len(data)) {
+	if (r == malformedTransport || r == malformedTCP) && p.Proto.HasPorts() && at+4 <= end {
+		if at+4 > len(data) {
+			return truncatedTransport
+		}
 		p.PortA, p.PortB = binary.BigEndian.Uint16(data[at:]), binary.BigEndian.Uint16(data[at+2:])
 		p.Seq, p.Ack, p.Flags = 0, 0, 0
 		p.Bits |= flow.Fragment
 		setPayload(p, data, at+4, end)
 		r = reasonDecoded
 	}
-	if r == reasonDecoded {
-		d.fragments.add(fragmented{key: *key, time: d.now, srcPort: p.PortA, dstPort: p.PortB, proto: p.Proto})
+	if r != reasonDecoded {
+		return r
 	}
-	return r
+	if where.to > maxDatagram {
+		return malformedFragment
+	}
+	e := d.fragments.find(key, d.now)
+	same := e != nil && e.srcPort == p.PortA && e.dstPort == p.PortB && e.proto == p.Proto
+	switch {
+	case e == nil, e.whole() && !(same && e.holds(where)): // a datagram that is whole leaves its identification to the next one
+	case !same:
+		return d.refuse(e)
+	default:
+		return d.placed(e, where)
+	}
+	d.ledger.Fragmented++
+	return d.placed(d.fragments.add(fragmented{key: *key, time: d.now, srcPort: p.PortA, dstPort: p.PortB, proto: p.Proto}), where)
 }
 
-// laterFragment gives the fragment the ports of its first one. Protocols without ports need none.
-func (d *decoder) laterFragment(data []byte, at, end int, proto uint8, key *fragmentKey, p *flow.Packet) Reason {
+// placed puts a fragment into its datagram. From the first contradiction on a receiver that follows RFC 5722 takes none of it.
+func (d *decoder) placed(e *fragmented, where part) Reason {
+	before := e.whole()
+	if e.refused || !e.take(where) {
+		return d.refuse(e)
+	}
+	if e.whole() && !before {
+		d.ledger.Reassembled++
+	}
+	return reasonDecoded
+}
+
+func (d *decoder) refuse(e *fragmented) Reason {
+	if e.refused {
+		return fragmentRefused
+	}
+	e.refused = true
+	d.ledger.Refused++
+	return fragmentOverlap
+}
+
+// laterFragment gives the fragment the ports of its first one. Protocols without ports need none. A fragment that comes before the first
+// one is unmatched and not remembered, so its datagram counts as never finished.
+func (d *decoder) laterFragment(data []byte, at, end int, proto uint8, key *fragmentKey, where part, p *flow.Packet) Reason {
+	if where.to > maxDatagram {
+		return malformedFragment
+	}
 	p.Proto = flow.Proto(proto)
-	if first := d.fragments.find(key, d.now); first != nil {
+	if first := d.fragments.find(key, d.now); first != nil && (!first.whole() || first.holds(where)) {
+		if r := d.placed(first, where); r != reasonDecoded {
+			return r
+		}
 		p.Proto, p.PortA, p.PortB = first.proto, first.srcPort, first.dstPort
 	} else if p.Proto.HasPorts() || p.Proto.IsICMP() || leadsOn(proto, key.version) {
 		return reasonUnmatched

@@ -47,18 +47,26 @@ func (d *decoder) ipv4(data []byte, off, wire int, out *flow.Batch) Reason {
 	var r Reason
 	if fragment := binary.BigEndian.Uint16(h[6:]) & 0x3fff; fragment == 0 {
 		r = d.transport4(data, at, end, proto, p)
+		if r == reasonDecoded && proves(p) && h[2]|h[3] != 0 {
+			d.checksum4(data, off, off+total, at, p)
+		}
 	} else {
-		key := fragmentKey{id: uint32(binary.BigEndian.Uint16(h[4:])), proto: proto, version: 4}
+		key := fragmentKey{id: uint32(binary.BigEndian.Uint16(h[4:])), proto: proto, version: 4, path: d.path}
 		copy(key.src[:], h[12:16])
 		copy(key.dst[:], h[16:20])
-		if fragment&0x1fff != 0 {
-			r = d.laterFragment(data, at, end, proto, &key, p)
+		where := partOf(uint32(fragment&0x1fff), at, end, fragment&0x2000 == 0)
+		if where.from != 0 {
+			r = d.laterFragment(data, at, end, proto, &key, where, p)
 		} else {
-			r = d.firstFragment(d.transport4(data, at, end, proto, p), data, end, &key, p)
+			r = d.firstFragment(d.transport4(data, at, end, proto, p), data, end, &key, where, p)
 		}
 	}
 	if r == reasonDecoded {
+		out.Payload[out.N] = d.payload
 		d.hasher.SetEnds4(p, src, dst)
+		if p.Proto == flow.ICMP && isError(p) {
+			d.quote(data, out)
+		}
 	}
 	return r
 }
@@ -103,12 +111,19 @@ func (d *decoder) ipv6(data []byte, off, wire int, out *flow.Batch) Reason {
 	}
 	p.IPLen = uint32(ipv6Header + payload)
 	end := d.end(off+ipv6Header+payload, wire)
-	key := fragmentKey{version: 6}
+	key := fragmentKey{version: 6, path: d.path}
 	copy(key.src[:], h[8:24])
 	copy(key.dst[:], h[24:40])
 	r := d.extensions(data, off+ipv6Header, end, h[6], &key, p)
 	if r == reasonDecoded {
+		if proves(p) && h[4]|h[5] != 0 && !d.firstPart && p.Bits&flow.Fragment == 0 {
+			d.checksum6(data, off+ipv6Header+payload, &key.src, &key.dst, p)
+		}
+		out.Payload[out.N] = d.payload
 		d.hasher.SetEnds6(p, &out.Addr6[out.N], &key.src, &key.dst)
+		if p.Proto == flow.ICMPv6 && isError(p) {
+			d.quote(data, out)
+		}
 	}
 	return r
 }
@@ -117,13 +132,14 @@ func (d *decoder) ipv6(data []byte, off, wire int, out *flow.Batch) Reason {
 // packet is going and where answers come from.
 func (d *decoder) extensions(data []byte, at, end int, next uint8, key *fragmentKey, p *flow.Packet) Reason {
 	limit, fragmented := min(end, len(data)), false
+	var where part
 	for range maxExtensions {
 		switch next {
 		case extHopByHop, extDestination, extRouting, extFragment, uint8(flow.AH):
 		default:
 			r := d.transport(data, at, end, next, p)
 			if fragmented {
-				r = d.firstFragment(r, data, end, key, p)
+				r = d.firstFragment(r, data, end, key, where, p)
 			}
 			return r
 		}
@@ -141,14 +157,20 @@ func (d *decoder) extensions(data []byte, at, end int, next uint8, key *fragment
 		case extFragment: // offset 0 without more to come is a whole packet (RFC 6946)
 			key.id = binary.BigEndian.Uint32(h[4:])
 			offset := binary.BigEndian.Uint16(h[2:])
-			if offset>>3 != 0 {
-				return d.laterFragment(data, at+size, end, h[0], key, p)
+			where = partOf(uint32(offset>>3), at+size, end, offset&1 == 0)
+			if where.from != 0 {
+				return d.laterFragment(data, at+size, end, h[0], key, where, p)
 			}
 			fragmented = offset&1 != 0
 		}
 		next, at = h[0], at+size
 	}
 	return deepExtensions
+}
+
+// partOf is the place of a fragment whose data is from at to end; offset is in units of 8 octets.
+func partOf(offset uint32, at, end int, last bool) part {
+	return part{offset * 8, offset*8 + uint32(max(end-at, 0)), last}
 }
 
 // extensionSize is the length of an extension header whose second octet is n.

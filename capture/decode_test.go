@@ -163,7 +163,8 @@ func TestDecode(t *testing.T) {
 		{"cisco on ppp hdlc", linkPPPHDLC, "0f 00 08 00" + udp4, told4 + "32+4"},
 		{"cisco hdlc", linkCHDLC, "8f 00 86 dd" + udp6, told6 + "52+4"},
 		{"cisco keepalive", linkCHDLC, "8f 00 80 35 00", "non-ip: non-ip"},
-		{"radiotap", 127, "00 00 08 00", "unsupported-link: link type"},
+		{"radiotap cut short", 127, "00 00 08 00", "malformed: link header incomplete"},
+		{"bluetooth", 201, "00 00 08 00", "unsupported-link: link type"},
 
 		// IPv4.
 		{"options", linkRaw, "46 00 00 24 00 01 00 00 40 11 00 00" + v4ends + "94 02 00 00" + udp, "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 36 payload 32+4"},
@@ -229,9 +230,10 @@ func TestDecode(t *testing.T) {
 // too short is never called truncated.
 func checkCuts(t *testing.T, linkType uint16, data []byte) {
 	t.Helper()
-	b := newBench()
+	b, time := newBench(), int64(0)
 	whole := b.decode(linkType, record{data: data, wire: uint32(len(data))})
 	for n := range data {
+		b.checkCut(t, linkType, data, n, &time)
 		r := b.decode(linkType, record{data: data[:n:n], wire: uint32(len(data))})
 		if r.Class() == Malformed && whole.Class() != Malformed {
 			t.Errorf("captured %d of %d bytes: %v: %v", n, len(data), r.Class(), r)

@@ -7,7 +7,7 @@ import (
 )
 
 // transport reads the header at at. Until the ends are put in order PortA is the source port and PortB the destination's. end is where
-// the IP packet ends; the capture may hold less. Checksums are not judged: with offload they are wrong on the sending host.
+// the IP packet ends; the capture may hold less.
 func (d *decoder) transport(data []byte, at, end int, proto uint8, p *flow.Packet) Reason {
 	p.Proto = flow.Proto(proto)
 	header, kept := 0, 0 // of the header, whole and as far as it is read here
@@ -23,6 +23,7 @@ func (d *decoder) transport(data []byte, at, end int, proto uint8, p *flow.Packe
 	case flow.ICMPv6:
 		header, kept = 4, 2
 	}
+	d.transportAt = at
 	p.PayloadOff = uint32(at) // of the header, until it is whole
 	if at+header > end {
 		return malformedTransport
@@ -42,6 +43,7 @@ func (d *decoder) transport(data []byte, at, end int, proto uint8, p *flow.Packe
 		if header < 20 || at+header > end {
 			return malformedTCP
 		}
+		d.payload = uint32(end - at - header)
 	case flow.UDP:
 		length := int(binary.BigEndian.Uint16(h[4:]))
 		if length != 0 && length < 8 { // 0: jumbogram (RFC 2675) or offload
@@ -54,6 +56,7 @@ func (d *decoder) transport(data []byte, at, end int, proto uint8, p *flow.Packe
 		p.PortA, p.PortB = flow.PackICMP(p.Proto, h[0], h[1])
 	}
 	setPayload(p, data, at+header, end)
+	d.payloadEnd = end
 	return reasonDecoded
 }
 

@@ -18,6 +18,11 @@ const (
 	linkIPv4     = 228
 	linkIPv6     = 229
 	linkSLL2     = 276
+	link80211    = 105
+	linkPrism    = 119
+	linkRadiotap = 127
+	linkAVS      = 163
+	linkNFLOG    = 239
 )
 
 // EtherTypes (IEEE 802 Numbers at IANA). Below etherTypeMin the field is the length of an LLC frame (IEEE 802.3, 3.2.6).
@@ -72,6 +77,12 @@ func (d *decoder) link(linkType uint16, data []byte, wire int) (off int, etherTy
 		return d.hdlc(linkType, data, wire)
 	case linkPPPoE:
 		return d.pppoe(data, 0, wire)
+	case linkNFLOG:
+		return d.nflog(data, wire)
+	case link80211:
+		return d.wireless(data, 0, wire, false)
+	case linkRadiotap, linkPrism, linkAVS:
+		return d.radio(linkType, data, wire)
 	}
 	d.ledger.Unsupported.add(Kind{byLinkType, linkType})
 	return 0, 0, reasonUnsupported
@@ -87,7 +98,11 @@ func cut(need, end int, truncated, malformed Reason) Reason {
 
 // nonIP counts the packet's kind.
 func (d *decoder) nonIP(s space, number uint16) (int, uint16, Reason) {
-	d.ledger.NonIP.add(Kind{s, number})
+	if d.depth > 0 {
+		d.ledger.InnerNonIP.add(Kind{s, number})
+	} else {
+		d.ledger.NonIP.add(Kind{s, number})
+	}
 	return 0, 0, reasonNonIP
 }
 

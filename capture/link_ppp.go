@@ -38,6 +38,9 @@ func (d *decoder) ppp(data []byte, off, wire int) (int, uint16, Reason) {
 
 // framedPPP is PPP behind the address and control octets of HDLC-like framing, which may be compressed away (RFC 1662, section 3.1).
 func (d *decoder) framedPPP(data []byte, wire int) (int, uint16, Reason) {
+	if len(data) == 1 && data[0] == 0xff && wire > 1 {
+		return 0, 0, truncatedLink
+	}
 	if len(data) >= 2 && data[0] == 0xff && data[1] == 3 {
 		return d.ppp(data, 2, wire)
 	}

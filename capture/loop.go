@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 
 	"pcapaudit/capture/flow"
@@ -16,6 +17,10 @@ type Config struct {
 	Inputs         []string                // files, directories, patterns, or "-"
 	Stdin          io.Reader               // what "-" reads
 	Hash           bool                    // SHA-256 of every input
+	Filter         *flow.Filter            // which packets are looked at, compiled; nil: all
+	Key            flow.Key                // what besides ends and protocol tells connections apart
+	Dedup          bool                    // count identical copies of packets as such, and not in connections
+	TunnelPorts    []TunnelPort            // beside the default ones, which they may change
 	MaxConnections int                     // open at once; 0 means flow.DefaultMaxConnections
 	Emit           func(*flow.Conn)        // called once for each connection, from the goroutine of Run; nil: they are only counted
 	Progress       func(done, total int64) // stored bytes of the inputs, about once in progressStep; total is -1 where it is not known; nil: no reports
@@ -49,8 +54,16 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 		return nil, err
 	}
 	r := &run{in: in, result: new(Result), progress: c.Progress}
-	r.table = flow.NewTable(flow.Options{MaxConnections: c.MaxConnections, Seed: seed(), Emit: r.emit(c.Emit)})
+	r.table = flow.NewTable(flow.Options{MaxConnections: c.MaxConnections, Key: c.Key, Seed: seed(), Emit: r.emit(c.Emit)})
 	r.decoder = newDecoder(r.table, &r.result.Ledger)
+	r.decoder.ports.add(c.TunnelPorts)
+	r.decoder.filter = c.Filter
+	if c.Key&flow.KeyInterface != 0 {
+		r.decoder.interfaceName = in.interfaceName
+	}
+	if c.Dedup {
+		r.decoder.copies = &copies{seed: maphash.MakeSeed()}
+	}
 	readErr := r.read(ctx)
 	in.close()
 	r.table.Close()

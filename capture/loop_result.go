@@ -70,8 +70,8 @@ func (r *Result) Balanced() error {
 		return fmt.Errorf("packet ledger: the inputs hold %d packets, %d were read", read, r.Ledger.Read.Packets)
 	}
 	c := &r.Connections
-	if decoded := r.Ledger.Class(Decoded).Packets; decoded != c.Packets {
-		return fmt.Errorf("packet ledger: %d packets decoded, %d in connections", decoded, c.Packets)
+	if decoded, inner := r.Ledger.Class(Decoded).Packets, r.Ledger.InnerClass(Decoded).Packets; decoded+inner != c.Packets {
+		return fmt.Errorf("packet ledger: %d packets decoded and %d inside them, %d in connections", decoded, inner, c.Packets)
 	}
 	var emitted uint64
 	for _, n := range r.Outcomes {

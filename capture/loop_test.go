@@ -264,8 +264,11 @@ func FuzzDecode(f *testing.F) {
 	for _, rec := range mixedBatch(f).recs[:8] {
 		f.Add(uint16(linkEthernet), rec.data, uint16(0))
 	}
-	for _, link := range []uint16{linkNull, linkPPP, linkRaw, linkPPPHDLC, linkPPPoE, linkCHDLC, linkLoop, linkSLL, linkSLL2, linkIPv4, linkIPv6, 127} {
+	for _, link := range []uint16{linkNull, linkPPP, linkRaw, linkPPPHDLC, linkPPPoE, linkCHDLC, linkLoop, linkSLL, linkSLL2, linkIPv4, linkIPv6, link80211, linkRadiotap, linkPrism, linkAVS, linkNFLOG} {
 		f.Add(link, unhex(f, udp6), uint16(7))
+	}
+	for _, data := range tunnelSeeds(f) {
+		f.Add(uint16(linkRaw), data, uint16(0))
 	}
 	b := newBench()
 	f.Fuzz(func(t *testing.T, link uint16, data []byte, missing uint16) {
@@ -275,20 +278,27 @@ func FuzzDecode(f *testing.F) {
 		if err := b.ledger.Balanced(); err != nil {
 			t.Fatal(err)
 		}
-		if (r == reasonDecoded) != (b.out.N == 1) {
+		if (r == reasonDecoded) != (b.out.N > 0) || b.out.N > 1+maxTunnels || b.ledger.InnerClass(Decoded).Packets+b.ledger.Class(Decoded).Packets < uint64(b.out.N) {
 			t.Fatalf("%v, but %d packets", r, b.out.N)
 		}
-		if b.out.N == 0 {
-			return
-		}
-		p := &b.out.Packets[0]
-		if uint64(p.PayloadOff)+uint64(p.PayloadLen) > uint64(len(data)) {
-			t.Fatalf("payload %d+%d of %d bytes", p.PayloadOff, p.PayloadLen, len(data))
-		}
-		if src, dst := ends(&b.out.Batch, 0); p.Bits&flow.FromB == 0 && src.Compare(dst) > 0 || p.Bits&flow.FromB != 0 && src.Compare(dst) < 0 {
-			t.Fatalf("ends %v and %v not in order", src, dst)
+		for i := range b.out.Packets[:b.out.N] {
+			checkPacket(t, &b.out.Batch, i, len(data))
 		}
 	})
+}
+
+// checkPacket wants the payload inside the captured bytes, behind that of the packet around it, and the ends in order.
+func checkPacket(t *testing.T, b *flow.Batch, i, captured int) {
+	p := &b.Packets[i]
+	if uint64(p.PayloadOff)+uint64(p.PayloadLen) > uint64(captured) {
+		t.Fatalf("payload %d+%d of %d bytes", p.PayloadOff, p.PayloadLen, captured)
+	}
+	if int(p.Depth) != i || i > 0 && p.PayloadOff < b.Packets[i-1].PayloadOff {
+		t.Fatalf("packet %d of the record: depth %d, payload at %d", i, p.Depth, p.PayloadOff)
+	}
+	if src, dst := ends(b, i); p.Bits&flow.FromB == 0 && src.Compare(dst) > 0 || p.Bits&flow.FromB != 0 && src.Compare(dst) < 0 {
+		t.Fatalf("ends %v and %v not in order", src, dst)
+	}
 }
 
 // A stream that says nothing more must not keep a run from ending.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // inputs are the captures of one audit, read as one sequence in time order. Files whose times do not overlap are read one after
@@ -173,6 +174,14 @@ func (in *inputs) progress() (done, total int64) {
 // linkType is that of the interface that captured the packet.
 func (in *inputs) linkType(r *record) uint16 {
 	return in.list[r.file].Interfaces[r.iface].LinkType
+}
+
+// interfaceName tells interfaces apart, also where a capture goes on in the next file: by their names, without one by their numbers.
+func (in *inputs) interfaceName(r *record) string {
+	if name := in.list[r.file].Interfaces[r.iface].Name; name != "" {
+		return name
+	}
+	return strconv.Itoa(int(r.iface))
 }
 
 // close lets go of everything; inputs not read to their end stay InputUnfinished, with their bytes accounted for.

@@ -17,9 +17,11 @@ const (
 	FragmentUnmatched              // a later fragment whose first one was not seen before it
 	UnsupportedLink                // of a link type that is not decoded
 	TooDeep                        // more headers on top of each other than the limits allow
+	FragmentOverlap                // a fragment that overlaps one before it, and all later ones of that datagram (RFC 5722)
+	Duplicate                      // an identical copy of a packet just before it, where copies were to be recognised
 )
 
-var classNames = [...]string{"decoded", "filtered", "non-ip", "truncated", "malformed", "fragment-unmatched", "unsupported-link", "too-deep"}
+var classNames = [...]string{"decoded", "filtered", "non-ip", "truncated", "malformed", "fragment-unmatched", "unsupported-link", "too-deep", "fragment-overlap", "duplicate"}
 
 // NumClasses counts the values of Class.
 const NumClasses = len(classNames)
@@ -31,7 +33,10 @@ type Reason uint8
 
 const (
 	reasonDecoded Reason = iota
-	reasonFiltered
+	filteredTime
+	filteredNet
+	filteredHost
+	filteredPort
 	reasonNonIP
 	truncatedLink
 	truncatedNetwork
@@ -44,10 +49,16 @@ const (
 	malformedTransport
 	malformedTCP
 	malformedUDP
+	malformedFragment
+	fragmentOverlap
+	fragmentRefused
 	reasonUnmatched
 	reasonUnsupported
 	deepLink
 	deepExtensions
+	reasonCopy
+	truncatedTunnel
+	deepTunnels
 )
 
 var reasons = [...]struct {
@@ -55,7 +66,10 @@ var reasons = [...]struct {
 	name  string
 }{
 	reasonDecoded:      {Decoded, "decoded"},
-	reasonFiltered:     {Filtered, "filtered"},
+	filteredTime:       {Filtered, "outside --since and --until"},
+	filteredNet:        {Filtered, "outside --net"},
+	filteredHost:       {Filtered, "outside --host"},
+	filteredPort:       {Filtered, "outside --port"},
 	reasonNonIP:        {NonIP, "non-ip"},
 	truncatedLink:      {Truncated, "link header"},
 	truncatedNetwork:   {Truncated, "network header"},
@@ -68,10 +82,16 @@ var reasons = [...]struct {
 	malformedTransport: {Malformed, "transport header incomplete"},
 	malformedTCP:       {Malformed, "TCP header length out of range"},
 	malformedUDP:       {Malformed, "UDP length below the header's"},
+	malformedFragment:  {Malformed, "fragment ends beyond 65535 octets"},
+	fragmentOverlap:    {FragmentOverlap, "contradicts an earlier fragment of its datagram"},
+	fragmentRefused:    {FragmentOverlap, "of a datagram refused before"},
 	reasonUnmatched:    {FragmentUnmatched, "first fragment not seen"},
 	reasonUnsupported:  {UnsupportedLink, "link type"},
 	deepLink:           {TooDeep, "VLAN tags or MPLS labels"},
 	deepExtensions:     {TooDeep, "IP extension headers"},
+	truncatedTunnel:    {Truncated, "tunnel header"},
+	deepTunnels:        {TooDeep, "tunnels in tunnels"},
+	reasonCopy:         {Duplicate, "identical copy"},
 }
 
 // NumReasons counts the values of Reason.
@@ -98,12 +118,30 @@ type Ledger struct {
 	Unsupported Kinds             // link types of the unsupported-link packets
 	Cut         uint64            // decoded packets of which the capture kept only the head
 	Overlong    uint64            // decoded packets whose IP length exceeds the frame's
+	Checksums   Checksums         // of decoded packets; the broken ones count in connections and are no evidence
+
+	// Datagrams of which a first fragment was seen, by what became of them; see Unfinished.
+	Fragmented, Reassembled, Refused uint64
+
+	// Packets inside tunnels are accounted for on their own: they are in records that are counted above.
+	Opened     uint64            // headers of tunnels found
+	Inner      [NumReasons]Tally // of what they carry, once each; bytes behind the tunnel's header
+	InnerNonIP Kinds             // what the non-ip ones were
+	NoTunnel   uint64            // payloads where a tunnel may be that are none, or of a sort that is not opened
 }
 
+// Unfinished are the datagrams of which fragments are missing: not captured, never sent, or before the first one.
+func (l *Ledger) Unfinished() uint64 { return l.Fragmented - l.Reassembled - l.Refused }
+
+// InnerClass is Class for the packets inside tunnels.
+func (l *Ledger) InnerClass(c Class) Tally { return sumClass(&l.Inner, c) }
+
 // Class sums the reasons of one class.
-func (l *Ledger) Class(c Class) Tally {
+func (l *Ledger) Class(c Class) Tally { return sumClass(&l.Reasons, c) }
+
+func sumClass(reasons *[NumReasons]Tally, c Class) Tally {
 	var sum Tally
-	for r, t := range l.Reasons {
+	for r, t := range reasons {
 		if Reason(r).Class() == c {
 			sum.Packets += t.Packets
 			sum.Bytes += t.Bytes
@@ -112,7 +150,7 @@ func (l *Ledger) Class(c Class) Tally {
 	return sum
 }
 
-// Balanced is nil iff every packet read, and every byte of it, is in exactly one class.
+// Balanced is nil iff every packet read, and every byte of it, is in exactly one class, and what every tunnel carries as well.
 func (l *Ledger) Balanced() error {
 	var sum Tally
 	for _, t := range l.Reasons {
@@ -123,11 +161,19 @@ func (l *Ledger) Balanced() error {
 		return fmt.Errorf("packet ledger: read %d packets (%d bytes), classes hold %d packets (%d bytes)",
 			l.Read.Packets, l.Read.Bytes, sum.Packets, sum.Bytes)
 	}
+	var inner uint64
+	for _, t := range l.Inner {
+		inner += t.Packets
+	}
+	if inner != l.Opened {
+		return fmt.Errorf("packet ledger: %d tunnels opened, classes hold %d packets inside", l.Opened, inner)
+	}
 	for _, k := range []struct {
 		kinds *Kinds
 		class Class
-	}{{&l.NonIP, NonIP}, {&l.Unsupported, UnsupportedLink}} {
-		if n, want := k.kinds.total(), l.Class(k.class).Packets; n != want {
+		want  uint64
+	}{{&l.NonIP, NonIP, l.Class(NonIP).Packets}, {&l.Unsupported, UnsupportedLink, l.Class(UnsupportedLink).Packets}, {&l.InnerNonIP, NonIP, l.InnerClass(NonIP).Packets}} {
+		if n, want := k.kinds.total(), k.want; n != want {
 			return fmt.Errorf("packet ledger: %d packets of class %s, %d by kind", want, k.class, n)
 		}
 	}
@@ -151,6 +197,7 @@ const (
 	byLLC                    // DSAP<<8 | SSAP (IEEE 802.2)
 	byPPP                    // PPP protocol (RFC 1661)
 	byFamily                 // address family of NULL and LOOP links
+	by80211                  // type<<4 | subtype of the frame (IEEE 802.11), or one of ours
 	byLinkType               // of the file (https://www.tcpdump.org/linktypes.html)
 )
 
@@ -163,6 +210,14 @@ func (k Kind) String() string {
 		return fmt.Sprintf("ppp 0x%04x", k.number)
 	case byFamily:
 		return fmt.Sprintf("address family %d", k.number)
+	case by80211:
+		switch k.number {
+		case wirelessEncrypted:
+			return "encrypted 802.11"
+		case wirelessFragment:
+			return "802.11 fragment"
+		}
+		return fmt.Sprintf("802.11 type %d subtype %d", k.number>>4, k.number&15)
 	case byLinkType:
 		return fmt.Sprintf("link type %d", k.number)
 	}

@@ -118,10 +118,11 @@ type Count struct {
 // PacketLedger is the first promise: packets read = sum of the classes, file bytes = read + unread.
 type PacketLedger struct {
 	Read    uint64  `json:"read"`
-	Bytes   uint64  `json:"bytes"`   // bytes of the files, read part
-	Unread  uint64  `json:"unread"`  // bytes of the files that could not be read
-	Classes []Count `json:"classes"` // exclusive, in a fixed order
-	Detail  []Count `json:"detail"`  // EtherTypes, link types, reasons: "non-ip 0x0806 ARP"
+	Bytes   uint64  `json:"bytes"`            // bytes of the files, read part
+	Unread  uint64  `json:"unread"`           // bytes of the files that could not be read
+	Classes []Count `json:"classes"`          // exclusive, in a fixed order
+	Inside  []Count `json:"inside,omitempty"` // packets inside tunnels, by class; Classes count the packets around them
+	Detail  []Count `json:"detail"`           // EtherTypes, link types, reasons: "non-ip 0x0806 ARP"
 }
 
 // ConnLedger is the second: created = open + emitted, emitted = sum over verdicts (Audit.Totals).
@@ -134,16 +135,50 @@ type ConnLedger struct {
 
 // Coverage is what the capture could show, and what this report therefore cannot.
 type Coverage struct {
-	Dropped      uint64   `json:"dropped"`      // packets that the capture says it lost
-	LossPercent  float64  `json:"loss_percent"` // dropped / (read + dropped)
-	LossBound    float64  `json:"loss_bound"`
-	Truncated    uint64   `json:"truncated"` // packets cut by snaplen
-	Undecoded    uint64   `json:"undecoded"`
-	TCPBoth      uint64   `json:"tcp_both"`      // TCP connections seen in both directions
-	TCPOneSided  uint64   `json:"tcp_one_sided"` // in one direction only; unanswered attempts are not counted
-	Evicted      uint64   `json:"evicted"`
-	TimeBackward uint64   `json:"time_backward"`
-	CannotShow   []string `json:"cannot_show"` // sentences, always at least one
+	Filter       string  `json:"filter"`       // what was left out of the audit by the user's wish, and how many packets; "" without a filter
+	Duplicates   uint64  `json:"duplicates"`   // packets that were identical copies of others, not counted twice
+	Dropped      uint64  `json:"dropped"`      // packets that the capture says it lost
+	LossPercent  float64 `json:"loss_percent"` // dropped / (read + dropped)
+	LossBound    float64 `json:"loss_bound"`
+	Truncated    uint64  `json:"truncated"` // packets cut by snaplen
+	Undecoded    uint64  `json:"undecoded"`
+	TCPBoth      uint64  `json:"tcp_both"`      // TCP connections seen in both directions
+	TCPOneSided  uint64  `json:"tcp_one_sided"` // in one direction only; unanswered attempts are not counted
+	Evicted      uint64  `json:"evicted"`
+	TimeBackward uint64  `json:"time_backward"`
+
+	HeadersCut     uint64   `json:"headers_cut"`     // packets cut by snaplen within their headers, which nobody can judge
+	CaptureFilters []string `json:"capture_filters"` // that the inputs name; hostile text
+	Loss           Loss     `json:"loss"`
+	CannotShow     []string `json:"cannot_show"` // sentences, always at least one
+}
+
+// Loss is an estimate of the TCP packets that the capture should hold and does not: from data that was acknowledged and never seen, and
+// from handshakes seen half. Lost acknowledgements and other protocols are not in it.
+type Loss struct {
+	Packets     uint64     `json:"packets"` // seen, of the connections that the estimate rests on
+	Missed      uint64     `json:"missed"`
+	Percent     float64    `json:"percent"`     // missed / (packets + missed)
+	Connections uint64     `json:"connections"` // of TCP whose sequence numbers were followed
+	Unfollowed  uint64     `json:"unfollowed"`  // that were not, because too many were open
+	Pairs       []PairLoss `json:"pairs"`       // of networks, the greatest share first, at most 20
+	OtherPairs  int        `json:"other_pairs"` // further ones
+}
+
+// PairLoss is the estimate for two networks. Connections of which one direction was captured count as a loss where the site's vantage
+// points see both.
+type PairLoss struct {
+	From        string  `json:"from"` // prefixes, in order
+	To          string  `json:"to"`
+	Packets     uint64  `json:"packets"`
+	Missed      uint64  `json:"missed"`
+	Percent     float64 `json:"percent"`
+	AboveBound  bool    `json:"above_bound"`
+	WorstMinute string  `json:"worst_minute"` // the one with most missed packets, "" if nothing was missed
+	WorstMissed uint64  `json:"worst_missed"`
+	Connections uint64  `json:"connections"`
+	OneSided    uint64  `json:"one_sided"`
+	Vantage     bool    `json:"vantage"` // the vantage points see both directions
 }
 
 // Total counts connections by verdict.

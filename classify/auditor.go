@@ -10,7 +10,8 @@ import (
 // Options of an Auditor.
 type Options struct {
 	Tool     Tool
-	Warnings []string // from rules and site, for the audit
+	Warnings []string     // from rules and site, for the audit
+	Filter   *flow.Filter // of the packets; nil: none were left out
 
 	// OnJudged, if set, is called once for every connection, in the order of judging: the order of emission, but connections
 	// whose announcement may still come are judged by Finish. The Conn is valid during the call only.
@@ -42,12 +43,13 @@ type Auditor struct {
 	coupled  couplings
 	sight    sight
 	sums     sums
+	losses   losses
 }
 
 // New returns an Auditor for the compiled rules. set.Site may be nil: then ports are judged, roles are not.
 func New(set *rules.Set, o Options) *Auditor {
 	a := &Auditor{set: set, opts: o, rank: map[*rules.Pack]int{}, peopled: peopledHosts(set.Site), plans: map[planKey]*plan{}}
-	a.from, a.until = set.Period()
+	a.from, a.until = asked(set, o.Filter)
 	a.hours = set.Site != nil && len(set.Site.Hours) > 0
 	for i, p := range set.Packs {
 		a.rank[p] = i
@@ -58,6 +60,7 @@ func New(set *rules.Set, o Options) *Auditor {
 	a.coupled = newCouplings(set)
 	a.sight = newSight(set)
 	a.sums = newSums()
+	a.losses = newLosses()
 	return a
 }
 
@@ -81,6 +84,7 @@ func (a *Auditor) record(c *flow.Conn, verdict judged) {
 	j := &a.judgement
 	a.sums.judged(a, c, j)
 	a.sight.add(a, c, j)
+	a.losses.add(a, c, j)
 	if j.verdict != outOfScope {
 		a.expect.add(a, c, j)
 		a.coupled.add(a, c, j)

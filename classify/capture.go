@@ -1,6 +1,9 @@
 package classify
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Capture is what is known of the capture as a whole when it has been read. Times are ns since 1970 UTC.
 type Capture struct {
@@ -17,7 +20,13 @@ type Capture struct {
 	Undecoded    uint64 // packets that are no connection's: truncated headers, malformed, unsupported, unmatched fragments
 	TimeBackward uint64 // steps backward in packet time
 	Evicted      uint64 // connections that ended because the table was full
+	Filtered     uint64 // packets that the filter left out
+	Duplicates   uint64 // packets that were identical copies
 	Interrupted  bool   // reading was ended before the inputs were
+	Broken       uint64 // packets with a wrong checksum, no evidence of what they say
+	Unfinished   uint64 // fragmented datagrams of which fragments are missing
+	HeadersCut   uint64 // packets that the capture cut within their headers
+	Unfollowed   uint64 // TCP connections of which losses were not estimated
 }
 
 // Span is the time from From to Until.
@@ -58,6 +67,30 @@ func (c *Capture) cut() []string {
 	}
 	return list
 }
+
+// headersCutPercent is the share of packets that were cut within their headers.
+func (c *Capture) headersCutPercent() float64 {
+	if c.HeadersCut == 0 {
+		return 0
+	}
+	return 100 * float64(c.HeadersCut) / float64(c.Packets.Read)
+}
+
+// filters are the capture filters of interfaces that gave packets, each once, in the order of the inputs.
+func (c *Capture) filters() []string {
+	list := []string{}
+	for _, in := range c.Inputs {
+		for _, i := range in.Interfaces {
+			if i.Filter != "" && i.Packets > 0 && !slices.Contains(list, i.Filter) && len(list) < maxFilters {
+				list = append(list, i.Filter)
+			}
+		}
+	}
+	return list
+}
+
+// maxFilters bounds the filters that an audit names.
+const maxFilters = 100
 
 // lossPercent is the share of lost packets.
 func (c *Capture) lossPercent() float64 {

@@ -126,7 +126,7 @@ func (s *coupled) uncoupled() []uint16 {
 func (cs *couplings) findings(a *Auditor, files []Input) []Finding {
 	keys := make([]coupledKey, 0, len(cs.seen))
 	for k, s := range cs.seen {
-		if len(s.uncoupled()) > 0 {
+		if len(s.uncoupled()) > 0 && a.shows(a.exactAddresses(k.resp), nil, nil) {
 			keys = append(keys, k)
 		}
 	}

@@ -69,15 +69,20 @@ func (a *Auditor) window(c *Capture) *window {
 		w.blind = fmt.Sprintf("the capture does not cover %.0f %% of the period asked for", gap)
 	case c.lossPercent() > a.lossBound():
 		w.blind = fmt.Sprintf("%.2f %% of the packets were lost", c.lossPercent())
+	case c.headersCutPercent() > a.lossBound():
+		w.blind = fmt.Sprintf("%.2f %% of the packets were cut within their headers", c.headersCutPercent())
 	case len(c.cut()) > 0 || c.Interrupted:
 		w.blind = "the inputs were not read to the end"
+	case len(c.filters()) > 0 && a.set.Site != nil && len(a.set.Site.Vantage) == 0:
+		w.blind = "a filter was set at the capture, and the site does not say what the capture shows (vantage)"
 	}
 	return w
 }
 
 func (a *Auditor) coverage(c *Capture) Coverage {
-	return Coverage{Dropped: c.Dropped, LossPercent: c.lossPercent(), LossBound: a.lossBound(), Truncated: c.Truncated, Undecoded: c.Undecoded,
-		TCPBoth: a.sums.tcpBoth, TCPOneSided: a.sums.tcpOne, Evicted: c.Evicted, TimeBackward: c.TimeBackward, CannotShow: a.cannotShow(c)}
+	return Coverage{Filter: filterText(a.opts.Filter, c.Filtered), Duplicates: c.Duplicates, Dropped: c.Dropped, LossPercent: c.lossPercent(), LossBound: a.lossBound(), Truncated: c.Truncated, Undecoded: c.Undecoded,
+		TCPBoth: a.sums.tcpBoth, TCPOneSided: a.sums.tcpOne, Evicted: c.Evicted, TimeBackward: c.TimeBackward,
+		HeadersCut: c.HeadersCut, CaptureFilters: c.filters(), Loss: a.losses.export(c.Unfollowed), CannotShow: a.cannotShow(c)}
 }
 
 // cannotShow is what this audit cannot show, sentence by sentence; the first two always hold.
@@ -94,6 +99,8 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 	open := a.unbound()
 	for _, r := range []rule{
 		{a.set.Site == nil, "Which hosts play which roles: no site file was given, so only ports and source ports were judged."},
+		{a.opts.Filter != nil, a.leftOut(c)},
+		{c.Duplicates > 0, fmt.Sprintf("Whether %s were sent twice: they are identical copies of others and were counted once (--dedup).", plural(c.Duplicates, "packet"))},
 		{oneSided > 0, fmt.Sprintf("The other direction of %d of %d TCP connections (%.0f %%), of which only one was captured.", oneSided, tcp, share)},
 		{c.Dropped > 0, fmt.Sprintf("What was in %s (%.2f %%) that the captures say they lost.", plural(c.Dropped, "packet"), c.lossPercent())},
 		{len(c.cut()) > 0, "What came after the point at which inputs end early: " + strings.Join(first(c.cut(), 5), ", ") + "."},
@@ -102,9 +109,13 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 		{c.uncovered(a.from, a.until) > periodBound, fmt.Sprintf("%.0f %% of the period asked for, which the capture does not cover.", c.uncovered(a.from, a.until))},
 		{c.Undecoded > 0, fmt.Sprintf("What is in %s that could not be decoded.", plural(c.Undecoded, "packet"))},
 		{c.Truncated > 0, fmt.Sprintf("The rest of %s of which the capture kept only the head.", plural(c.Truncated, "packet"))},
+		{c.Broken > 0, fmt.Sprintf("What %s with a wrong checksum did: receivers drop them, so they count as traffic and prove no handshake.", plural(c.Broken, "packet"))},
+		{c.Unfinished > 0, fmt.Sprintf("The whole of %s of which fragments are missing or came before the first one.", plural(c.Unfinished, "fragmented datagram"))},
 		{c.Evicted > 0, fmt.Sprintf("The whole of %s that ended early because the table was full; a larger --max-connections helps.", plural(c.Evicted, "connection"))},
 		{c.TimeBackward > 0, fmt.Sprintf("The exact order of packets: time ran backward %s.", plural(c.TimeBackward, "time"))},
-		{len(a.sight.hidden) > 0, "What hosts said to each other through ESP."},
+		{c.headersCutPercent() > a.lossBound(), fmt.Sprintf("What %s (%.2f %%) belong to that the capture cut within their headers.", plural(c.HeadersCut, "packet"), c.headersCutPercent())},
+		{len(c.filters()) > 0, "What the filter set at the capture left out: " + strings.Join(first(c.filters(), 5), "; ") + "."},
+		{len(a.sight.tunnels) > 0, "What was said inside opaque tunnels (" + strings.Join(a.sight.tunnelNames(), ", ") + "), by their ends or by networks behind them."},
 		{len(open.portless) > 0, "Flows of which the document states no port: " + strings.Join(first(open.portless, 5), ", ") + "."},
 		{len(open.roles) > 0, "Flows of roles that no host of the site holds: " + strings.Join(first(open.roles, 5), ", ") + "."},
 		{a.findings.overflow > 0, fmt.Sprintf("Findings of their own for %s beyond the limit of %d findings; the result counts all connections.", plural(a.findings.overflow, "connection"), maxFindings)},
@@ -115,12 +126,12 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 			list = append(list, r.text)
 		}
 	}
-	return list
+	return append(list, a.losses.words(c.Unfollowed)...)
 }
 
 // unkept counts what had no room in bounded tables.
 func (a *Auditor) unkept() uint64 {
-	return a.dynamic.unkept + a.expect.unkept + a.coupled.unkept + a.sight.unkept + a.sums.unkept
+	return a.dynamic.unkept + a.expect.unkept + a.coupled.unkept + a.sight.unkept + a.sums.unkept + a.losses.unkept
 }
 
 // unbound is what of the documents this site does not let test.

@@ -82,7 +82,7 @@ func (a *Auditor) summary(f *folded, out *Finding) string {
 		s += " from source port " + out.SourcePorts
 	}
 	if f.attempts && len(out.Outcomes) == 1 {
-		s += ": " + out.Outcomes[0].Outcome
+		s += ": " + out.Outcomes[0].Outcome + f.failures.words(f.connections)
 	}
 	return s
 }

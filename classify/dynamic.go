@@ -121,10 +121,17 @@ func (d *dynamics) state(a *Auditor, c *flow.Conn, v *view, f *rules.Flow) annou
 		return unseenAnnouncement
 	case !d.final && !d.full:
 		return pendingAnnouncement
-	case c.KnownBy.Uncertain():
+	case c.KnownBy.Uncertain(), !a.showsControl(v, by):
 		return unseenAnnouncement
 	}
 	return unannounced
+}
+
+// showsControl says whether the filter leaves in what announces a connection.
+func (a *Auditor) showsControl(v *view, by announcer) bool {
+	port := map[announcer]uint16{byRPC: 135, byTFTP: 69, byFTP: 21}[by]
+	orig, resp := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
+	return a.shows(a.exactAddresses(orig), a.exactAddresses(resp), []flow.PortRange{{First: port, Last: port}})
 }
 
 func (d *dynamics) before(key controlKey, first int64) bool {

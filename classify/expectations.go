@@ -238,7 +238,7 @@ func (a *Auditor) silentHosts(w *window) []Finding {
 		return nil
 	}
 	for _, h := range a.set.Site.Hosts {
-		if !h.ExpectedActive || len(a.people[h]) > 0 || a.retired(party{host: h}, w) {
+		if !h.ExpectedActive || len(a.people[h]) > 0 || a.retired(party{host: h}, w) || !a.shows(a.exactAddresses(party{host: h}), nil, nil) {
 			continue
 		}
 		f := Finding{Kind: kindSilentHost, Severity: severities[medium], Verdict: notTestable.String(), Why: []string{}, Orig: EndRef{Host: h.Name, Roles: h.Roles},

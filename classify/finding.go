@@ -42,6 +42,7 @@ type folded struct {
 	connections uint64
 	bytes       uint64
 	outcomes    [flow.OneWay + 1]uint64
+	failures    failures
 	attempts    bool // every one is an attempt
 	sure        bool // of some it is known who opened it
 	ports       portSpan
@@ -141,6 +142,7 @@ func (f *folded) add(c *flow.Conn, j *judged) {
 	f.connections++
 	f.bytes += c.OrigBytes + c.RespBytes
 	f.outcomes[c.Outcome]++
+	f.failures.add(c)
 	f.attempts = f.attempts && attempt(c.Outcome)
 	f.sure = f.sure || j.view.sure
 	if c.Proto.HasPorts() {

@@ -15,6 +15,8 @@ var ErrLedger = errors.New("a ledger does not balance")
 func (a *Auditor) Finish(c Capture) (*Audit, error) {
 	a.release()
 	a.people = a.sight.people()
+	c.clip(a.opts.Filter)
+	a.losses.judge(a.lossBound())
 	w := a.window(&c)
 	expectations, found, open := a.expectations(w, c.Inputs)
 	couplings := a.coupled.findings(a, c.Inputs)
@@ -32,7 +34,7 @@ func (a *Auditor) Finish(c Capture) (*Audit, error) {
 	v := &a.sums.verdicts
 	f := facts{site: a.set.Site != nil, judged: a.sums.observed - v[outOfScope].connections, deviations: v[deviation].connections, unexpected: a.sums.deciding,
 		coupled: len(couplings), missing: open.missing, attempted: open.attempted, indeterminate: v[indeterminate].connections, untestable: open.untestable,
-		cut: c.cut(), interrupted: c.Interrupted, evicted: c.Evicted, loss: c.lossPercent(), bound: a.lossBound()}
+		cut: c.cut(), interrupted: c.Interrupted, evicted: c.Evicted, loss: c.lossPercent(), bound: a.lossBound(), pairLoss: a.losses.doubts(), headersCut: c.headersCutPercent()}
 	out.Result = f.result()
 	out.Result.LookAt = lookAt(found)
 	if len(out.Residuals) > 0 {

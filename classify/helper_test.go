@@ -111,7 +111,7 @@ var (
 
 // conns reads lines such as
 //
-//	10.0.0.1:50000 > 10.0.0.10:9876 tcp established handshake @10s type=8 one-side (or answer-only)
+//	10.0.0.1:50000 > 10.0.0.10:9876 tcp established handshake @10s type=8 one-side (or answer-only) missed=2
 //
 // Packet numbers follow the lines.
 func conns(t testing.TB, text string) []*flow.Conn {
@@ -151,6 +151,12 @@ func connOf(t testing.TB, line string, number uint64) *flow.Conn {
 			c.First += int64(d)
 		case strings.HasPrefix(w, "type="):
 			fmt.Sscan(w[5:], &c.ICMPType)
+		case strings.HasPrefix(w, "missed="):
+			c.Missed.Followed = true
+			fmt.Sscan(w[7:], &c.Missed.Packets)
+			if c.Missed.Packets > 0 {
+				c.Missed.Minutes = []flow.MissedMinute{{Minute: c.First / 60e9, Packets: c.Missed.Packets}}
+			}
 		case slices.Contains(knownWords, w):
 			c.KnownBy = flow.KnownBy(slices.Index(knownWords, w))
 		case w == "one-side":

@@ -57,7 +57,7 @@ func (v *view) translated() bool { return v.orig.Translation != "" }
 const maxPlans = 1 << 15
 
 type planKey struct {
-	orig, resp *rules.Membership
+	orig, resp uint64 // classes of the memberships
 	proto      flow.Proto
 	icmpType   uint8
 	port       uint16
@@ -81,9 +81,10 @@ type option struct {
 }
 
 func (a *Auditor) plan(c *flow.Conn, v *view) *plan {
-	key := planKey{v.orig, v.resp, c.Proto, 0, v.port}
-	if a.set.Site == nil {
-		key.orig, key.resp = nil, nil
+	key := planKey{proto: c.Proto, port: v.port}
+	if a.set.Site != nil {
+		key.orig, _ = v.orig.Classes()
+		_, key.resp = v.resp.Classes()
 	}
 	if c.Proto.IsICMP() {
 		key.icmpType = c.ICMPType
@@ -94,12 +95,12 @@ func (a *Auditor) plan(c *flow.Conn, v *view) *plan {
 	if len(a.plans) >= maxPlans {
 		clear(a.plans)
 	}
-	p := a.newPlan(key)
+	p := a.newPlan(key, v)
 	a.plans[key] = p
 	return p
 }
 
-func (a *Auditor) newPlan(k planKey) *plan {
+func (a *Auditor) newPlan(k planKey, v *view) *plan {
 	p := &plan{}
 	if a.set.Site == nil {
 		for _, f := range a.set.ByService(k.proto, k.port, k.icmpType) {
@@ -109,11 +110,11 @@ func (a *Auditor) newPlan(k planKey) *plan {
 		}
 		return p
 	}
-	for _, cand := range a.set.Candidates(k.orig, k.resp, k.proto, k.port, k.icmpType) {
+	for _, cand := range a.set.Candidates(v.orig, v.resp, k.proto, k.port, k.icmpType) {
 		switch {
 		case cand.Flow.Reference:
 		case cand.Port < rules.PortUnstated:
-			p.options = append(p.options, a.newOption(cand, k.orig.Host, k.proto, len(p.options)))
+			p.options = append(p.options, a.newOption(cand, v.orig.Host, k.proto, len(p.options)))
 		case cand.Port == rules.PortUnstated:
 			p.silent = append(p.silent, cand.Flow)
 		}

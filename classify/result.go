@@ -1,6 +1,9 @@
 package classify
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Exit codes that follow from a result.
 const (
@@ -23,7 +26,9 @@ type facts struct {
 	cut           []string
 	interrupted   bool
 	evicted       uint64
-	loss, bound   float64 // percent
+	loss, bound   float64  // percent
+	headersCut    float64  // percent
+	pairLoss      []string // judged network pairs of which more was lost by estimate
 }
 
 // rule is one line of the rules of the result.
@@ -48,6 +53,8 @@ func (f *facts) result() Result {
 		{f.interrupted, "reading was interrupted"},
 		{f.evicted > 0, plural(f.evicted, "connection") + " cut short because the connection table was full; raise --max-connections"},
 		{f.loss > f.bound, fmt.Sprintf("%.2f %% of the packets were lost, more than the bound of %.4g %%", f.loss, f.bound)},
+		{f.headersCut > f.bound, fmt.Sprintf("%.2f %% of the packets were cut within their headers, more than the bound of %.4g %%", f.headersCut, f.bound)},
+		{len(f.pairLoss) > 0, fmt.Sprintf("by estimate more packets were lost than the bound of %.4g %%: %s", f.bound, strings.Join(first(f.pairLoss, 3), "; "))},
 		{f.untestable > 0, plural(uint64(f.untestable), "required periodic expectation") + " could not be tested"},
 		{f.indeterminate > 0, plural(f.indeterminate, "connection") + " could not be judged"},
 	})

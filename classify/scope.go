@@ -15,16 +15,25 @@ func (a *Auditor) scope(c *flow.Conn, v, flipped *view) why {
 		return whyLinkControl
 	case a.set.Site == nil:
 		return 0
-	case a.background(c, v), flipped != v && a.background(c, flipped):
-		return whyBackground
+	case a.background(c, v) != 0:
+		return a.background(c, v)
+	case flipped != v && a.background(c, flipped) != 0:
+		return a.background(c, flipped)
 	case !known(v.orig) && !known(v.resp):
 		return whyOutside
 	}
 	return 0
 }
 
-func (a *Auditor) background(c *flow.Conn, v *view) bool {
-	return a.set.Background(v.origEnd(), v.respEnd(), c.Proto, v.port) != nil
+// background is the reason that a background entry of the site gives, 0 where none fits.
+func (a *Auditor) background(c *flow.Conn, v *view) why {
+	switch b := a.set.Background(v.origEnd(), v.respEnd(), c.Proto, v.port); {
+	case b == nil:
+		return 0
+	case b.Carrier:
+		return whyCarrier
+	}
+	return whyBackground
 }
 
 // known is true for a host of the site, for every address inside its networks and for one that stands for its hosts.

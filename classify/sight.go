@@ -31,12 +31,13 @@ type sight struct {
 	pairs    map[networkPair]bool
 	reached  map[netip.Prefix]bool // networks with two-way traffic to anywhere
 	groups   map[netip.Prefix]bool // networks from which something to a broadcast or multicast address was seen
-	hidden   map[[2]party]bool     // pairs that talk through ESP: their ports cannot be seen
+	hidden   map[[2]party]string   // pairs that talk through an opaque tunnel, and its name: ports cannot be seen
+	tunnels  map[string]bool       // their names, also between unknown ends
 	unkept   uint64
 }
 
 func newSight(set *rules.Set) sight {
-	s := sight{hosts: map[party]activity{}, pairs: map[networkPair]bool{}, reached: map[netip.Prefix]bool{}, groups: map[netip.Prefix]bool{}, hidden: map[[2]party]bool{}}
+	s := sight{hosts: map[party]activity{}, pairs: map[networkPair]bool{}, reached: map[netip.Prefix]bool{}, groups: map[netip.Prefix]bool{}, hidden: map[[2]party]string{}, tunnels: map[string]bool{}}
 	if set.Site != nil {
 		for _, p := range set.Networks() {
 			if p.Bits() >= widestNetwork(p.Addr()) {
@@ -75,7 +76,11 @@ func (s *sight) network(addr netip.Addr) netip.Prefix {
 
 // add notes who sent what in the period, whether or not it is judged.
 func (s *sight) add(a *Auditor, c *flow.Conn, j *judged) {
+	tunnel := opaqueTunnel(c)
 	if a.set.Site == nil || j.why&(whyOutsidePeriod|whyOutside) != 0 {
+		if tunnel != "" && j.why&whyOutsidePeriod == 0 {
+			s.hide(tunnel, party{}, party{})
+		}
 		return
 	}
 	orig, resp, v := c.OrigPackets > 0, c.RespPackets > 0, &j.view
@@ -93,8 +98,8 @@ func (s *sight) add(a *Auditor, c *flow.Conn, j *judged) {
 	if orig && group {
 		s.note(s.groups, s.network(v.from.Addr()))
 	}
-	if c.Proto == flow.ESP && from.host != nil && to.host != nil && len(s.hidden) < maxSeenPairs {
-		s.hidden[[2]party{from, to}], s.hidden[[2]party{to, from}] = true, true
+	if tunnel != "" {
+		s.hide(tunnel, from, to)
 	}
 	if orig && resp {
 		s.both(v)

@@ -194,6 +194,8 @@ func (a *Auditor) unseen(s *verdictOn, x *expected, l *lack, w *window) bool {
 	p := s.party
 	seen := a.sight.hosts[p]
 	switch {
+	case !a.showsFlow(x, p):
+		s.reason = "outside the filter given (" + a.opts.Filter.String() + ")"
 	case p.host != nil && seen.connections == 0:
 		s.silent, s.reason = true, p.name()+" was never seen"
 	case l.oneSided > 0:
@@ -204,10 +206,12 @@ func (a *Auditor) unseen(s *verdictOn, x *expected, l *lack, w *window) bool {
 		s.reason = "of " + p.name() + " the capture shows only what reaches everybody on its link"
 	case !a.sees(x, p, l):
 		s.reason = a.notVisible(x, p)
-	case a.tunnelled(x, p):
-		s.reason = p.name() + " and " + roleList(x.flow.To) + " talk through ESP: ports are not visible"
+	case a.tunnelled(x, p) != "":
+		s.reason = "inside tunnel: " + p.name() + " and " + roleList(x.flow.To) + " talk through " + a.tunnelled(x, p) + ", ports are not visible"
 	case w.blind != "":
 		s.reason = w.blind
+	default:
+		s.reason = a.losses.hides(a, x, p)
 	}
 	return s.reason != ""
 }
@@ -256,13 +260,14 @@ func (a *Auditor) seesHosts(from []netip.Addr, p party, hosts []*rules.Host) boo
 	return false
 }
 
-func (a *Auditor) tunnelled(x *expected, p party) bool {
+// tunnelled names the opaque tunnel between the party and a host of the flow's responder roles; "" where there is none.
+func (a *Auditor) tunnelled(x *expected, p party) string {
 	for _, h := range x.hosts {
-		if a.sight.hidden[[2]party{p, {host: h}}] {
-			return true
+		if name := a.sight.hidden[[2]party{p, {host: h}}]; name != "" {
+			return name
 		}
 	}
-	return false
+	return ""
 }
 
 func attemptWords(f *rules.Flow, service string, p party, l *lack) string {

@@ -52,7 +52,7 @@ func (a *Auditor) judge(c *flow.Conn) (j judged, pending bool) {
 	if j, pending, ok := a.documented(); ok {
 		return j, pending
 	}
-	steps := [...]func(*flow.Conn, *view, *view) (judged, bool){a.deviating, a.reversedRoles, a.silent, a.platformService}
+	steps := [...]func(*flow.Conn, *view, *view) (judged, bool){a.deviating, a.reversedRoles, a.silent, a.platformService, a.icmpError}
 	for _, step := range steps {
 		if j, ok := step(c, v, flipped); ok {
 			return a.except(c, j, flipped), false

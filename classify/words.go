@@ -19,7 +19,7 @@ var verdictNames = [numVerdicts]string{"documented", "deviation", "unexpected", 
 func (v verdict) String() string { return verdictNames[v] }
 
 // why is a set of reasons for a verdict.
-type why uint16
+type why uint32
 
 // The first six are what a documented flow may have broken, in the order in which reports list them.
 const (
@@ -41,15 +41,17 @@ const (
 	whyBackground
 	whyOutsidePeriod
 	whyPlatformService
+	whyICMPError
+	whyCarrier // a tunnel of which the site says that it carries what is judged by itself
 
 	numWhys = iota
 )
 
 var whyNames = [numWhys]string{"originator", "source-port", "encryption", "condition", "hours", "unannounced",
 	"document-silent", "unknown-host", "undocumented-service", "wrong-roles",
-	"outside-site", "link-control", "background", "outside-period", "platform-service"}
+	"outside-site", "link-control", "background", "outside-period", "platform-service", "icmp-error", "carrier"}
 
-func (w why) names() []string { return bitNames(uint16(w), whyNames[:]) }
+func (w why) names() []string { return bitNames(uint32(w), whyNames[:]) }
 
 // open is a set of what could not be checked on a documented connection.
 type open uint8
@@ -65,9 +67,9 @@ const (
 
 var openNames = [numOpens]string{"originator", "source-port", "encryption", "announcement"}
 
-func (o open) names() []string { return bitNames(uint16(o), openNames[:]) }
+func (o open) names() []string { return bitNames(uint32(o), openNames[:]) }
 
-func bitNames(bits uint16, names []string) []string {
+func bitNames(bits uint32, names []string) []string {
 	list := []string{}
 	for i, name := range names {
 		if bits&(1<<i) != 0 {

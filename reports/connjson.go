@@ -12,9 +12,7 @@ import (
 // appendConn appends one line of the connections contract. Numbers, addresses and our own words need no escaping; everything else goes through encoding/json.
 func appendConn(b []byte, f *flow.Conn, j *classify.Judgement) []byte {
 	b = append(b, `{"id":"`...)
-	b = strconv.AppendUint(b, uint64(f.ID.File), 10)
-	b = append(b, ':')
-	b = strconv.AppendUint(b, f.ID.Packet, 10)
+	b = f.ID.Append(b)
 	b = appendWord(b, `","proto":"`, f.Proto.String())
 	b = append(b, `","orig":{"ip":"`...)
 	b = f.Orig.Addr().AppendTo(b)
@@ -68,6 +66,12 @@ func appendConn(b []byte, f *flow.Conn, j *classify.Judgement) []byte {
 	b = append(b, ']')
 	if j != nil {
 		b = appendJudgement(b, j)
+	}
+	if f.Interface != "" {
+		b = appendString(append(b, `,"interface":`...), f.Interface)
+	}
+	if f.ICMPError != flow.NoICMPError {
+		b = append(appendWord(b, `,"icmp_error":"`, f.ICMPError.String()), '"')
 	}
 	return append(b, '}')
 }

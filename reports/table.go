@@ -54,15 +54,24 @@ func (p *page) audited(a *classify.Audit) {
 	p.head("What was audited")
 	p.para(2, "inputs   ", inputsText(a.Inputs))
 	period := "no packet has a usable time"
+	if a.Coverage.Filter != "" {
+		period = "not covered by a packet that the filter leaves"
+	}
 	if a.Period.CoveredFrom != "" {
 		period = fmt.Sprintf("%s to %s UTC covered", shortTime(a.Period.CoveredFrom), shortTime(a.Period.CoveredLast))
 	}
 	p.para(2, "period   ", period+asked(a.Period))
 	p.para(2, "against  ", strings.Join(packsText(a.Packs), ", ")+"; "+siteText(a.Site))
 	c := &a.Coverage
+	if c.Filter != "" {
+		p.para(2, "filter   ", cleanSentence(c.Filter))
+	}
 	loss := "none reported"
 	if c.Dropped > 0 {
 		loss = fmt.Sprintf("%s reported, %.2f %%", plural(c.Dropped, "packet"), c.LossPercent)
+	}
+	if l := &c.Loss; l.Missed > 0 {
+		loss += fmt.Sprintf(", %s missing by estimate, %.2f %% of TCP", plural(l.Missed, "packet"), l.Percent)
 	}
 	p.para(2, "loss     ", fmt.Sprintf("%s (bound %.4g %%); %s of %s one-sided", loss, c.LossBound, number(c.TCPOneSided), plural(c.TCPOneSided+c.TCPBoth, "TCP connection")))
 }

@@ -27,6 +27,15 @@ func (p *page) ledgers(a *classify.Audit) {
 		}
 	}
 	p.para(2, "packets      ", fmt.Sprintf("%s read = %s", number(a.Packets.Read), sum(parts)))
+	if len(a.Packets.Inside) > 0 {
+		var inside uint64
+		parts = parts[:0]
+		for _, c := range a.Packets.Inside {
+			inside += c.Packets
+			parts = append(parts, number(c.Packets)+" "+cleanText(c.Name))
+		}
+		p.para(2, "in tunnels   ", fmt.Sprintf("%s opened = %s", number(inside), sum(parts)))
+	}
 	p.para(2, "bytes        ", fmt.Sprintf("%s read + %s unread", number(a.Packets.Bytes), number(a.Packets.Unread)))
 	p.para(2, "connections  ", fmt.Sprintf("%s created = %s open + %s emitted", number(a.Connections.Created), number(a.Connections.Open), number(a.Connections.Emitted)))
 	parts = parts[:0]

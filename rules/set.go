@@ -37,6 +37,9 @@ type Membership struct {
 	asOrig, asResp *class
 }
 
+// Classes number what the address is as originator and as responder: memberships of equal numbers have the same candidates and source ports.
+func (m *Membership) Classes() (orig, resp uint64) { return m.asOrig.id, m.asResp.id }
+
 // PortMatch says how a flow's ports cover a responder port, best first.
 type PortMatch uint8
 

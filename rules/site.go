@@ -130,6 +130,9 @@ type Background struct {
 	Proto  string   `yaml:"proto"` // "" is any
 	Ports  []string `yaml:"ports"` // empty is any
 	Reason string   `yaml:"reason"`
+
+	// Carrier says that it is a tunnel: what it carries is judged, where it can be opened.
+	Carrier bool `yaml:"carrier"`
 }
 
 // Exception is an approved deviation. It is judged at packet time.

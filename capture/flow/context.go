@@ -8,27 +8,59 @@ const maxContexts = 1<<16 - 1
 // otherContext stands for every context beyond maxContexts.
 const otherContext = maxContexts
 
+// Key is a set of what may be part of the key of connections besides ends and protocol: where address plans overlap, the same
+// addresses and ports are different connections.
+type Key uint8
+
+const (
+	KeyVLAN      Key = 1 << iota // the VLAN tags
+	KeyInterface                 // the interface of the capture, by its name; see Table.EnterInterface
+)
+
 type context struct {
 	vlans  []uint16
 	tunnel string
+	iface  string // "" unless part of the key
+	part   uint16 // the number that all contexts share which the key does not tell apart
 }
 
-// contexts interns VLAN stacks and tunnel paths. Context 0 is the empty one.
+// contexts interns VLAN stacks, tunnel paths and, where the key asks for them, interfaces. Context 0 is the empty one.
 type contexts struct {
-	byKey map[string]uint16
-	list  []context
-	key   []byte
+	byKey  map[string]uint16
+	byPart map[string]uint16
+	list   []context
+	key    []byte
+	with   Key
+	iface  string // entered last
 }
 
-func newContexts() contexts {
-	return contexts{byKey: map[string]uint16{"": 0}, list: make([]context, 1)}
+func newContexts(k Key) contexts {
+	return contexts{byKey: map[string]uint16{"": 0}, byPart: map[string]uint16{"": 0}, list: make([]context, 1), with: k}
+}
+
+func (c *contexts) enter(iface string) {
+	if c.with&KeyInterface != 0 {
+		c.iface = iface
+	}
+}
+
+// keyOf is the part of a context that belongs to the key, as a number.
+func (c *contexts) keyOf(n uint16) uint16 {
+	if n == otherContext {
+		return otherContext
+	}
+	return c.list[n].part
 }
 
 func (c *contexts) intern(vlans []uint16, tunnel string) uint16 {
 	c.key = c.key[:0]
+	if c.iface != "" {
+		c.key = append(append(append(c.key, 'i'), c.iface...), 0)
+	}
 	for _, v := range vlans {
 		c.key = append(c.key, 'v', byte(v>>8), byte(v))
 	}
+	part := len(c.key)
 	if tunnel != "" {
 		c.key = append(append(c.key, 't'), tunnel...)
 	}
@@ -40,7 +72,20 @@ func (c *contexts) intern(vlans []uint16, tunnel string) uint16 {
 	}
 	n := uint16(len(c.list))
 	c.byKey[string(c.key)] = n
-	c.list = append(c.list, context{slices.Clone(vlans), tunnel})
+	if c.with&KeyVLAN == 0 {
+		part -= 3 * len(vlans)
+	}
+	c.list = append(c.list, context{slices.Clone(vlans), tunnel, c.iface, c.part(c.key[:part])})
+	return n
+}
+
+// part numbers what the key takes from contexts; there are no more of them than contexts.
+func (c *contexts) part(of []byte) uint16 {
+	n, ok := c.byPart[string(of)]
+	if !ok {
+		n = uint16(len(c.byPart))
+		c.byPart[string(of)] = n
+	}
 	return n
 }
 

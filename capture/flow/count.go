@@ -61,14 +61,15 @@ type Counters struct {
 	Lost     uint64          // facts not kept
 	// Doubted are the connections whose idle timeout was over at a packet more than an hour from the clock: they ended before a real gap
 	// in the capture, or a wrong time stamp cut them in two.
-	Doubted uint64
+	Doubted    uint64
+	Unfollowed uint64 // TCP connections of which losses were not estimated, because too many were open
 }
 
 // Counters may be read at any time between two calls.
 func (t *Table) Counters() Counters {
 	c := Counters{Packets: t.packets, Created: t.created, Open: uint64(t.open), Ends: t.ends, Peak: uint64(t.peak),
 		Limit: uint64(t.limit), BadTime: t.badTime, Backward: t.clock.backward, Steps: t.clock.steps,
-		Contexts: uint64(len(t.contexts.list)), Other: t.otherContexts, Doubted: t.doubted, Lost: t.lostFacts}
+		Contexts: uint64(len(t.contexts.list)), Other: t.otherContexts, Doubted: t.doubted, Lost: t.lostFacts, Unfollowed: t.losses.skipped}
 	for _, n := range t.ends {
 		c.Emitted += n
 	}

@@ -13,14 +13,18 @@ func (t *Table) end(rec uint32, why End) {
 		why = EndClosed
 	}
 	t.ends[why]++
+	missed := t.missed(rec)
 	if t.emit != nil {
-		t.emit(t.conn(rec, why))
+		c := t.conn(rec, why)
+		c.Missed = missed
+		t.emit(c)
 	}
 	if !t.closing {
-		t.index.remove(t.hasher.hash(r.a, r.b, r.pa, r.pb, r.proto), rec)
+		t.index.remove(t.hasher.hash(r.a, r.b, r.pa, r.pb, r.proto, t.hasher.part(r.context)), rec)
 	}
 	delete(t.carried, rec)
 	delete(t.facts, rec)
+	delete(t.failures, rec)
 	r.end()
 	t.open--
 	t.dead = append(t.dead, rec)
@@ -29,8 +33,8 @@ func (t *Table) end(rec uint32, why End) {
 func (t *Table) conn(rec uint32, why End) *Conn {
 	r := &t.records.of[rec]
 	ctx := t.contexts.get(r.context)
-	c := &Conn{ID: ConnID{File: uint16(r.id >> countBits), Packet: r.id & countMask}, Proto: r.proto, End: why,
-		First: r.first, Last: r.last, VLANs: ctx.vlans, Tunnel: ctx.tunnel, Facts: t.facts[rec]}
+	c := &Conn{ID: r.connID(), Proto: r.proto, End: why,
+		First: r.first, Last: r.last, VLANs: ctx.vlans, Tunnel: ctx.tunnel, Interface: ctx.iface, Facts: t.facts[rec]}
 	ends := t.addrs(rec)
 	side, by := r.originator(ends)
 	c.KnownBy = by
@@ -55,6 +59,8 @@ func (t *Table) conn(rec uint32, why End) *Conn {
 		c.Visibility = RespOnly
 	}
 	c.Outcome = r.outcome()
+	c.ICMPError, c.ICMPErrorBy = t.failures[rec].what, t.failures[rec].by
+	c.QuotesKnown = r.quotesKnown()
 	return c
 }
 
@@ -133,10 +139,10 @@ func servicePort(proto Proto, port uint16) bool {
 		return false
 	}
 	if port < 1024 {
-		return port != 0
+		return port != 0 && !(proto == UDP && (port == 68 || port == 546)) // DHCP clients (RFC 2131, RFC 8415)
 	}
 	switch port {
-	case 1433, 1434, 1521, 1645, 1646, 1812, 1813, 1883, 1900, 2049, 2055, 2427, 3128, 3260, 3268, 3269, 3306, 3389, 3478, 3702,
+	case 1433, 1434, 1521, 1645, 1646, 1812, 1813, 1883, 1900, 2049, 2055, 2427, 3128, 3260, 3268, 3269, 3306, 3389, 3478, 3544, 3702,
 		4500, 4739, 4789, 5044, 5060, 5061, 5353, 5355, 5432, 5671, 5672, 5900, 5985, 5986, 6081, 6343, 6379, 6514, 8000, 8080,
 		8443, 8530, 8531, 8883, 9090, 9100, 9200, 9443, 9876, 9995, 10050, 10051, 10123, 10161, 11211, 27017:
 		return true

@@ -184,7 +184,7 @@ func (t *Table) endVictims(why End) {
 	}
 }
 
-// compare orders by first packet. Connections inside each other (a tunnel and what it carries) can share that; their keys decide then.
+// compare orders by first packet, a tunnel before what it carries. Where a caller numbered two packets alike, their keys decide.
 func (t *Table) compare(a, b victim) int {
 	if c := cmp.Compare(a.id, b.id); c != 0 || a.rec == b.rec {
 		return c

@@ -6,7 +6,6 @@
 package flow
 
 import (
-	"fmt"
 	"net/netip"
 	"strconv"
 	"time"
@@ -118,18 +117,28 @@ func (e End) String() string { return endNames[e] }
 
 const numEnds = len(endNames)
 
-// ConnID identifies a connection: the file (position in the order of reading, from 0) and the number of its first packet there (from 1).
-// It is unique in a run, because a captured packet is added to the table once at most and so opens one connection at most. A decoder
-// that adds the packets of a tunnel as well as the tunnel's own would break that.
+// ConnID identifies a connection: the file (position in the order of reading, from 0), the number of its first packet there (from 1, less
+// than 2^43), and how many tunnels that packet was in. It is unique in a run: a captured packet has one packet at each depth.
 type ConnID struct {
 	File   uint16
 	Packet uint64
+	Depth  uint8
 }
 
-// String gives "FILE:PACKET".
-func (id ConnID) String() string { return fmt.Sprintf("%d:%d", id.File, id.Packet) }
+// String gives "FILE:PACKET", inside tunnels "FILE:PACKET.DEPTH".
+func (id ConnID) String() string { return string(id.Append(nil)) }
 
-// Compare orders by file, then packet.
+// Append appends what String gives.
+func (id ConnID) Append(b []byte) []byte {
+	b = append(strconv.AppendUint(b, uint64(id.File), 10), ':')
+	b = strconv.AppendUint(b, id.Packet, 10)
+	if id.Depth > 0 {
+		b = strconv.AppendUint(append(b, '.'), uint64(id.Depth), 10)
+	}
+	return b
+}
+
+// Compare orders by file, then packet, then depth.
 func (id ConnID) Compare(o ConnID) int {
 	switch {
 	case id.File != o.File:
@@ -139,7 +148,7 @@ func (id ConnID) Compare(o ConnID) int {
 	case id.Packet > o.Packet:
 		return 1
 	}
-	return 0
+	return int(id.Depth) - int(o.Depth)
 }
 
 // Conn is one connection as seen, emitted once. Orig is the side that opened it; how sure that is says KnownBy.
@@ -158,10 +167,16 @@ type Conn struct {
 
 	OrigPackets, RespPackets uint64
 	OrigBytes, RespBytes     uint64 // IP bytes (IP total length)
+	Missed                   Missed
 
-	VLANs  []uint16 // 802.1Q tags of the first packet, outermost first; shared, do not change
-	Tunnel string   // carriers of the first packet, outermost first ("vxlan:42/gre"); empty outside tunnels
-	Facts  []Fact   // what inspection found, in packet order
+	VLANs     []uint16 // 802.1Q tags of the first packet, outermost first; shared, do not change
+	Tunnel    string   // carriers of the first packet, outermost first ("vxlan:42/gre"); empty outside tunnels
+	Interface string   // of the first packet; empty unless the interface is part of the key
+	Facts     []Fact   // what inspection found, in packet order
+
+	ICMPError   ICMPError  // that quotes it: the first that is a Failure, else the first
+	ICMPErrorBy netip.Addr // who sent that; valid iff there is one
+	QuotesKnown bool       // it is ICMP errors, and every one quotes a connection that was being tracked
 }
 
 // FactKind says what a Fact tells.

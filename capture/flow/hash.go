@@ -7,7 +7,10 @@ import (
 
 // Hasher puts the ends of packets in order and hashes them under a secret key: without it nobody can choose tuples that collide
 // in the table. Packets are completed with the Hasher of the table that takes them.
-type Hasher struct{ k0, k1, k2 uint64 }
+type Hasher struct {
+	k0, k1, k2 uint64
+	contexts   *contexts // nil: the context of a packet is not part of its key
+}
 
 func newHasher(seed [2]uint64) Hasher {
 	const p0, p1, p2 = 0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb
@@ -22,10 +25,18 @@ func fold(x, y uint64) uint64 {
 }
 
 // hash of the key: equal for both directions. The index takes the high half; the low half is free to choose a shard by.
-// The 8 lowest bits of the second word are the protocol, the 24 above them are free: a context that is part of the key goes there.
-func (h *Hasher) hash(a, b uint32, pa, pb uint16, proto Proto) uint64 {
+// The 8 lowest bits of the second word are the protocol, the 16 above them the part of the context that belongs to the key.
+func (h *Hasher) hash(a, b uint32, pa, pb uint16, proto Proto, part uint64) uint64 {
 	addrs := uint64(a)<<32 | uint64(b)
-	return fold(fold(addrs^h.k0, uint64(pa)<<48|uint64(pb)<<32|uint64(proto)^h.k1)^h.k2, h.k0|1)
+	return fold(fold(addrs^h.k0, uint64(pa)<<48|uint64(pb)<<32|part<<8|uint64(proto)^h.k1)^h.k2, h.k0|1)
+}
+
+// part is what of a context belongs to the key.
+func (h *Hasher) part(context uint16) uint64 {
+	if h.contexts == nil {
+		return 0
+	}
+	return uint64(h.contexts.keyOf(context))
 }
 
 // mix6 shortens an IPv6 address, given as two halves, to the 32 bits in Packet.A and Packet.B.
@@ -40,7 +51,7 @@ func (h *Hasher) SetEnds4(p *Packet, src, dst uint32) {
 		p.Bits |= FromB
 	}
 	p.A, p.B = src, dst
-	p.Hash = h.hash(src, dst, p.PortA, p.PortB, p.Proto)
+	p.Hash = h.hash(src, dst, p.PortA, p.PortB, p.Proto, h.part(p.Context))
 }
 
 // SetEnds6 is SetEnds4 for IPv6; it also sets the bit IPv6 and copies the addresses, in order, to exact (Batch.Addr6).
@@ -61,5 +72,5 @@ func (h *Hasher) SetEnds6(p *Packet, exact *[2][16]byte, src, dst *[16]byte) {
 		p.Bits |= FromB
 	}
 	exact[0], exact[1] = *src, *dst
-	p.Hash = h.hash(p.A, p.B, p.PortA, p.PortB, p.Proto)
+	p.Hash = h.hash(p.A, p.B, p.PortA, p.PortB, p.Proto, h.part(p.Context))
 }

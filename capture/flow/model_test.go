@@ -178,7 +178,7 @@ func (m *model) add(p *testPacket) {
 func (m *model) create(p *testPacket, key string, ends [2]netip.AddrPort) *modelConn {
 	c := &modelConn{key: key, ends: ends, first: p.src, saw: map[string]bool{}, packets: map[netip.AddrPort]uint64{},
 		bytes: map[netip.AddrPort]uint64{}, timed: m.clock.started}
-	c.conn = Conn{ID: ConnID{p.File, p.Num}, Proto: p.Proto, First: m.clock.now, Last: m.clock.now}
+	c.conn = Conn{ID: ConnID{p.File, p.Num, p.Depth}, Proto: p.Proto, First: m.clock.now, Last: m.clock.now}
 	if p.Bits&BadTime == 0 {
 		c.conn.First, c.conn.Last = p.Time, p.Time
 		wait := m.timeouts.Other

@@ -22,7 +22,11 @@ type Packet struct {
 	Proto        Proto
 	Flags        TCPFlags
 	Bits         Bits
+	Depth        uint8 // tunnels around it, at most MaxDepth; 0: not in one
 }
+
+// MaxDepth is the largest Packet.Depth.
+const MaxDepth = 1<<depthBits - 1
 
 // TCPFlags is byte 13 of the TCP header.
 type TCPFlags uint8
@@ -44,6 +48,7 @@ const (
 	BadTime                   // the capture's time stamp was absurd: the packet counts, its time does not
 	Fragment                  // a later fragment: counts for packets and bytes, says nothing about the handshake
 	Broken                    // bad checksum: counts, and is no evidence of a handshake
+	Quoting                   // an ICMP error: Batch.Quotes holds what it answers
 	Head                      // set by AddBatch: its connection is undecided, inspection wants the payload
 )
 
@@ -52,5 +57,7 @@ type Batch struct {
 	N       int
 	Packets [BatchSize]Packet
 	Addr6   [BatchSize][2][16]byte // exact ends A and B; valid iff Bits has IPv6
+	Payload [BatchSize]uint32      // TCP only: bytes of it on the wire, captured or not
 	Record  [BatchSize]uint32      // set by AddBatch: the table's record of the packet
+	Quotes  [BatchSize]Quote       // valid iff Bits has Quoting
 }

@@ -83,9 +83,16 @@ func randomBytes(n int, seed uint64) []byte {
 func check(t *testing.T, limit int, packets []testPacket) []Conn {
 	t.Helper()
 	want := newModel(limit).run(packets)
+	missed := make([]Missed, len(want)) // the model knows nothing of it
 	for i, size := range []int{BatchSize, 1, 100} {
 		got := run(t, Options{MaxConnections: limit, Seed: [2]uint64{uint64(i), 99}}, size, packets)
 		for j := range min(len(got), len(want)) {
+			if i == 0 {
+				missed[j] = got[j].Missed
+			} else if !reflect.DeepEqual(got[j].Missed, missed[j]) {
+				t.Fatalf("limit %d, batches of %d, connection %d missed %+v, in other batches %+v", limit, size, j, got[j].Missed, missed[j])
+			}
+			got[j].Missed = Missed{}
 			if !reflect.DeepEqual(got[j], want[j]) {
 				t.Fatalf("limit %d, batches of %d, connection %d:\n got %s %+v\nwant %s %+v", limit, size, j, describe(&got[j]), got[j], describe(&want[j]), want[j])
 			}

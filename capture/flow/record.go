@@ -12,7 +12,7 @@ type record struct {
 	flags   recordFlags
 	first   int64     // time of the first packet; valid iff timed
 	last    int64     // largest packet time; valid iff timed
-	id      uint64    // file << 48 | packet
+	id      uint64    // of makeID
 	packets [2]uint32 // from A, from B; carry beyond: Table.carried
 	bytes   [2]uint64 // low 48 bits: IP bytes, carry as above; high 16: state in the first, isn in the second
 }
@@ -21,6 +21,20 @@ const (
 	countBits = 48
 	countMask = 1<<countBits - 1
 )
+
+// An id is file, packet and depth in one number, in the order of ConnID.Compare.
+const (
+	fileShift = 48
+	depthBits = 5
+)
+
+func makeID(p *Packet) uint64 {
+	return uint64(p.File)<<fileShift | p.Num<<depthBits&(1<<fileShift-1) | uint64(p.Depth)&MaxDepth
+}
+
+func (r *record) connID() ConnID {
+	return ConnID{File: uint16(r.id >> fileShift), Packet: r.id & (1<<fileShift - 1) >> depthBits, Depth: uint8(r.id & MaxDepth)}
+}
 
 type recordFlags uint8
 

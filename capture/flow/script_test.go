@@ -106,6 +106,7 @@ func (p *testPacket) word(t testing.TB, w string) {
 func (b *Batch) put(h *Hasher, p *testPacket) {
 	d := &b.Packets[b.N]
 	*d = p.Packet
+	b.Payload[b.N] = p.PayloadLen
 	d.PortA, d.PortB = p.src.Port(), p.dst.Port()
 	if p.src.Addr().Is4() {
 		src, dst := p.src.Addr().As4(), p.dst.Addr().As4()

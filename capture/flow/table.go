@@ -15,6 +15,7 @@ const maxFacts = 16
 type Options struct {
 	MaxConnections int         // open at once; 0 means DefaultMaxConnections
 	Seed           [2]uint64   // key of the hash; output does not depend on it
+	Key            Key         // what besides ends and protocol tells connections apart; 0: nothing
 	Emit           func(*Conn) // called once for each connection; the Conn may be kept. It must not call the table. nil: count only
 }
 
@@ -27,6 +28,7 @@ type Table struct {
 	records  records
 	contexts contexts
 	clock    clock
+	losses   losses
 	emit     func(*Conn)
 	limit    int
 	step     uint64 // packets between two looks at sweeping and eviction
@@ -44,6 +46,7 @@ type Table struct {
 	histogram []uint32
 	carried   map[uint32]*carry
 	facts     map[uint32][]Fact
+	failures  map[uint32]failure
 	lostFacts uint64
 
 	entries    [BatchSize]uint64 // of the batch: entries of the index at the places of its packets
@@ -57,21 +60,31 @@ func NewTable(o Options) *Table {
 		o.MaxConnections = DefaultMaxConnections
 	}
 	limit := min(o.MaxConnections, maxMaxConnections)
-	return &Table{
+	t := &Table{
 		hasher:   newHasher(o.Seed),
 		index:    newIndex(firstIndex),
 		records:  newRecords(limit + BatchSize), // as many may be dead and not put back
-		contexts: newContexts(),
+		contexts: newContexts(o.Key),
+		losses:   newLosses(2*(limit+BatchSize) + 2),
 		emit:     o.Emit,
 		limit:    limit,
 		step:     uint64(min(max(limit/16, 1), BatchSize)),
 		carried:  map[uint32]*carry{},
 		facts:    map[uint32][]Fact{},
+		failures: map[uint32]failure{},
 	}
+	if o.Key != 0 {
+		t.hasher.contexts = &t.contexts
+	}
+	return t
 }
 
 // Hasher completes packets for this table.
 func (t *Table) Hasher() *Hasher { return &t.hasher }
+
+// EnterInterface says on which interface the packets were captured of which Context is asked for next. With KeyInterface the name is part
+// of their context, which then is never 0.
+func (t *Table) EnterInterface(name string) { t.contexts.enter(name) }
 
 // Context gives the number of a VLAN stack (outermost tag first) and tunnel path for Packet.Context; 0 is none of both.
 // Beyond 65535 different ones all others are the context "other"; the connections in it are counted.
@@ -119,13 +132,21 @@ func (t *Table) add(b *Batch, from, to int) {
 	for i := from; i < to; i++ {
 		rec := t.index.candidate(packets[i].Hash, t.entries[i])
 		t.candidates[i] = rec
-		t.touched += t.records.of[rec].a
+		t.touched += t.records.of[rec].a + t.losses.warm(rec)
 		if packets[i].Bits&IPv6 != 0 {
 			t.touched += t.records.of[rec|1].a // second line of the pair, where a wide record goes on
 		}
 	}
 	for i := from; i < to; i++ {
-		b.Record[i] = t.update(&packets[i], &b.Addr6[i], t.candidates[i])
+		p := &packets[i]
+		rec := t.update(p, &b.Addr6[i], t.candidates[i])
+		b.Record[i] = rec
+		if p.Bits&Quoting != 0 {
+			t.tie(b, i)
+		}
+		if p.Proto == TCP && (p.Flags&(ACK|RST|SYN) == ACK || p.Bits&Fragment != 0) {
+			t.losses.track(rec, p, b.Payload[i], t.clock.now)
+		}
 	}
 }
 
@@ -172,6 +193,9 @@ func (t *Table) match(rec uint32, p *Packet, exact *[2][16]byte) bool {
 	if r.a != p.A || r.b != p.B || r.pa != p.PortA || r.pb != p.PortB || r.proto != p.Proto || r.flags&live == 0 {
 		return false
 	}
+	if t.hasher.contexts != nil && t.contexts.keyOf(r.context) != t.contexts.keyOf(p.Context) {
+		return false
+	}
 	if p.Bits&IPv6 == 0 {
 		return r.flags&wide == 0
 	}
@@ -215,7 +239,7 @@ func (t *Table) create(p *Packet, exact *[2][16]byte) uint32 {
 	}
 	rec := t.records.take(flags&wide != 0)
 	t.records.of[rec] = record{a: p.A, b: p.B, pa: p.PortA, pb: p.PortB, context: p.Context, proto: p.Proto, flags: flags,
-		first: when, last: when, id: uint64(p.File)<<countBits | p.Num&countMask}
+		first: when, last: when, id: makeID(p)}
 	if flags&wide != 0 {
 		*t.records.exact(rec) = *exact
 	}
@@ -254,4 +278,5 @@ func (t *Table) Close() {
 	t.endVictims(EndInput)
 	t.records.free()
 	t.index.free()
+	t.losses.close()
 }

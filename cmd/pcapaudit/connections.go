@@ -15,18 +15,26 @@ func connectionsCommand(u *ui) *cobra.Command {
 	var format string
 	var all bool
 	var maxConns int
+	var packets packetFlags
 	c := &cobra.Command{
 		Use:   "connections CAPTURE...",
 		Short: "List the connections of captures, without judgement",
 		Long: `connections reads captures and writes one line a connection: who opened it and how that is known, what was
-seen of it, when, and how much. Nothing is judged. The packet ledger goes to standard error.`,
+seen of it, when, and how much. Nothing is judged. The packet ledger goes to standard error.
+` + packetHelp,
 		Example: `  pcapaudit connections backup-window.pcapng
   pcapaudit connections --format json rotated/*.pcap.gz | jq 'select(.outcome=="refused")'
+  pcapaudit connections --host 10.20.0.10 --port 8530-8531 --since 2026-11-22 backup-window.pcapng
+  pcapaudit connections --key vlan,interface --dedup mirror-port.pcapng
   zcat huge.pcap.gz | pcapaudit connections --format csv - > connections.csv`,
 		Args: atLeast(1, "name a capture file, a directory of rotated files, or - for standard input"),
 		RunE: func(c *cobra.Command, args []string) error {
 			look, err := u.look(all)
 			if err != nil {
+				return err
+			}
+			config := capture.Config{Inputs: args, Stdin: u.in, MaxConnections: maxConns}
+			if err := packets.config(&config); err != nil {
 				return err
 			}
 			list, err := reports.NewConnections(u.out, format, look, false)
@@ -35,8 +43,8 @@ seen of it, when, and how much. Nothing is judged. The packet ledger goes to sta
 			}
 			ctx, stop := u.interruptible(c.Context(), func() {})
 			defer stop()
-			result, err := u.read(ctx, capture.Config{Inputs: args, Stdin: u.in, MaxConnections: maxConns,
-				Emit: func(c *flow.Conn) { list.Write(c, nil) }})
+			config.Emit = func(c *flow.Conn) { list.Write(c, nil) }
+			result, err := u.read(ctx, config)
 			if err != nil {
 				return err
 			}
@@ -44,7 +52,7 @@ seen of it, when, and how much. Nothing is judged. The packet ledger goes to sta
 			if err := list.Close(); err != nil {
 				return outputFailed(err)
 			}
-			u.summary(result)
+			u.summary(result, config.Filter)
 			return nothingRead(result)
 		},
 	}
@@ -52,6 +60,7 @@ seen of it, when, and how much. Nothing is judged. The packet ledger goes to sta
 	fl.StringVar(&format, "format", "table", "`FORMAT`: "+strings.Join(reports.ConnectionFormats, ", "))
 	completeWords(c, "format", reports.ConnectionFormats...)
 	fl.BoolVar(&all, "all", false, "show every connection in the table")
+	packets.register(c)
 	maxConnectionsFlag(c, &maxConns)
 	return c
 }
@@ -61,7 +70,7 @@ func maxConnectionsFlag(c *cobra.Command, n *int) {
 }
 
 // summary says on stderr what became of the packets, one line a fact.
-func (u *ui) summary(r *capture.Result) {
+func (u *ui) summary(r *capture.Result, filter *flow.Filter) {
 	facts := captureFacts(r)
 	var parts []string
 	for _, c := range facts.Packets.Classes {
@@ -70,6 +79,16 @@ func (u *ui) summary(r *capture.Result) {
 		}
 	}
 	fmt.Fprintf(u.err, "%d packets read = %s\n", facts.Packets.Read, strings.Join(parts, " + "))
+	if opened := r.Ledger.Opened; opened > 0 {
+		parts = parts[:0]
+		for _, c := range facts.Packets.Inside {
+			parts = append(parts, fmt.Sprintf("%d %s", c.Packets, c.Name))
+		}
+		fmt.Fprintf(u.err, "%d packets inside tunnels = %s\n", opened, strings.Join(parts, " + "))
+	}
+	if filter != nil {
+		fmt.Fprintf(u.err, "filtered by %s: %d of them are not looked at\n", filter, facts.Filtered)
+	}
 	for _, in := range facts.Inputs {
 		if in.State != "clean" {
 			u.warn("%s: %s: %s", in.Name, in.State, in.Detail)

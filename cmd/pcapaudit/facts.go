@@ -81,8 +81,11 @@ func captureFacts(r *capture.Result) classify.Capture {
 	c := classify.Capture{
 		Created: k.Created, Open: k.Open, Emitted: k.Emitted,
 		First: r.First, Last: r.Last,
+		Filtered: r.Ledger.Class(capture.Filtered).Packets, Duplicates: r.Ledger.Class(capture.Duplicate).Packets,
 		Truncated: r.Ledger.Cut + r.Ledger.Class(capture.Truncated).Packets,
 		Evicted:   k.Ends[flow.EndEvicted], Interrupted: r.Interrupted,
+		Broken: r.Ledger.Checksums.Broken, Unfinished: r.Ledger.Unfinished(),
+		HeadersCut: r.Ledger.Class(capture.Truncated).Packets, Unfollowed: k.Unfollowed,
 	}
 	for e, n := range k.Ends {
 		c.Ends = append(c.Ends, classify.Count{Name: flow.End(e).String(), Packets: n})
@@ -101,10 +104,13 @@ func captureFacts(r *capture.Result) classify.Capture {
 	warnOfCopies(c.Inputs)
 	c.Packets.Read = r.Ledger.Read.Packets
 	for class := range capture.Class(capture.NumClasses) {
-		n := r.Ledger.Class(class).Packets
+		n, inner := r.Ledger.Class(class).Packets, r.Ledger.InnerClass(class).Packets
+		if inner > 0 {
+			c.Packets.Inside = append(c.Packets.Inside, classify.Count{Name: class.String(), Packets: inner})
+		}
 		c.Packets.Classes = append(c.Packets.Classes, classify.Count{Name: class.String(), Packets: n})
-		if class != capture.Decoded && class != capture.Filtered && class != capture.NonIP {
-			c.Undecoded += n
+		if class != capture.Decoded && class != capture.Filtered && class != capture.Duplicate && class != capture.NonIP {
+			c.Undecoded += n + inner
 		}
 	}
 	c.Packets.Detail = ledgerDetail(&r.Ledger)
@@ -134,6 +140,7 @@ func ledgerDetail(l *capture.Ledger) []classify.Count {
 			detail = append(detail, classify.Count{Name: reason.Class().String() + ": " + reason.String(), Packets: t.Packets})
 		}
 	}
+	detail = append(detail, innerDetail(l)...)
 	for _, kinds := range []struct {
 		class capture.Class
 		*capture.Kinds
@@ -144,6 +151,37 @@ func ledgerDetail(l *capture.Ledger) []classify.Count {
 		if kinds.Other > 0 {
 			detail = append(detail, classify.Count{Name: kinds.class.String() + ": other kinds", Packets: kinds.Other})
 		}
+	}
+	for _, d := range []classify.Count{
+		{Name: "decoded: wrong checksum, no evidence", Packets: l.Checksums.Broken},
+		{Name: "decoded: wrong checksum as most of the sender's, taken as evidence", Packets: l.Checksums.Doubted},
+		{Name: "fragmented datagrams", Packets: l.Fragmented},
+		{Name: "fragmented datagrams: refused for overlapping fragments", Packets: l.Refused},
+		{Name: "fragmented datagrams: never finished", Packets: l.Unfinished()},
+	} {
+		if d.Packets > 0 {
+			detail = append(detail, d)
+		}
+	}
+	return detail
+}
+
+// innerDetail accounts for the packets inside tunnels, which the classes do not count: their records are counted by the outermost packet.
+func innerDetail(l *capture.Ledger) []classify.Count {
+	var detail []classify.Count
+	for reason := range capture.Reason(capture.NumReasons) {
+		if n := l.Inner[reason].Packets; n > 0 && reason.Class() != capture.Decoded {
+			detail = append(detail, classify.Count{Name: "inside tunnels: " + reason.Class().String() + ": " + reason.String(), Packets: n})
+		}
+	}
+	for _, k := range l.InnerNonIP.Sorted() {
+		detail = append(detail, classify.Count{Name: "inside tunnels: non-ip: " + k.Kind.String(), Packets: k.Packets})
+	}
+	if l.InnerNonIP.Other > 0 {
+		detail = append(detail, classify.Count{Name: "inside tunnels: non-ip: other kinds", Packets: l.InnerNonIP.Other})
+	}
+	if l.NoTunnel > 0 {
+		detail = append(detail, classify.Count{Name: "decoded: where a tunnel may be, not opened", Packets: l.NoTunnel})
 	}
 	return detail
 }

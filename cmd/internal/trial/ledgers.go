@@ -17,7 +17,7 @@ type Audit struct {
 	Inputs []Input
 	Packet struct {
 		Read, Bytes, Unread uint64
-		Classes             []Count
+		Classes, Inside     []Count
 	} `json:"packet_ledger"`
 	Connection struct {
 		Created, Open, Emitted uint64
@@ -133,7 +133,7 @@ func (a *Audit) unbalanced(r *Run) []string {
 	equal("connections open at the end, none", c.Open, 0)
 	equal("connections emitted, ends", c.Emitted, sum(c.Ends))
 	equal("connections emitted, verdicts", c.Emitted, connections)
-	equal("packets decoded, packets of the verdicts", Packets(p.Classes, "decoded"), judged)
+	equal("packets decoded, packets of the verdicts", Packets(p.Classes, "decoded")+Packets(p.Inside, "decoded"), judged)
 	if r.Code != 4 {
 		equal("exit code, code of the result", uint64(r.Code), uint64(a.Result.Code))
 	}
@@ -158,10 +158,12 @@ func Packets(list []Count, name string) uint64 {
 // ledgerLine is "612 packets read = 558 decoded + 54 non-ip" on standard error.
 var (
 	ledgerLine = regexp.MustCompile(`(?m)^(\d+) packets read = (.*)$`)
+	innerLine  = regexp.MustCompile(`(?m)^(\d+) packets inside tunnels = (.*)$`)
 	ledgerPart = regexp.MustCompile(`(\d+) ([a-z-]+)`)
 )
 
-// packetLine checks the packet ledger of a connections run, and that the connections hold exactly the packets decoded.
+// packetLine checks the packet ledger of a connections run and that of the packets inside tunnels, and that the connections hold exactly the
+// packets decoded.
 func (r *Run) packetLine() []string {
 	line := ledgerLine.FindSubmatch(r.Stderr)
 	if line == nil {
@@ -174,20 +176,26 @@ func (r *Run) packetLine() []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	var total, decoded, held uint64
-	for _, part := range ledgerPart.FindAllSubmatch(line[2], -1) {
-		n, _ := strconv.ParseUint(string(part[1]), 10, 64)
-		total += n
-		if string(part[2]) == "decoded" {
-			decoded = n
+	var faults []string
+	var decoded, held uint64
+	for _, line := range [][][]byte{line, innerLine.FindSubmatch(r.Stderr)} {
+		if line == nil {
+			continue
+		}
+		var total uint64
+		for _, part := range ledgerPart.FindAllSubmatch(line[2], -1) {
+			n, _ := strconv.ParseUint(string(part[1]), 10, 64)
+			total += n
+			if string(part[2]) == "decoded" {
+				decoded += n
+			}
+		}
+		if read, _ := strconv.ParseUint(string(line[1]), 10, 64); read != total {
+			faults = append(faults, fmt.Sprintf("ledger: %d packets read, classes hold %d", read, total))
 		}
 	}
 	for _, c := range list {
 		held += c.OrigPackets + c.RespPackets
-	}
-	var faults []string
-	if read, _ := strconv.ParseUint(string(line[1]), 10, 64); read != total {
-		faults = append(faults, fmt.Sprintf("ledger: %d packets read, classes hold %d", read, total))
 	}
 	if held != decoded {
 		faults = append(faults, fmt.Sprintf("ledger: %d packets decoded, connections hold %d", decoded, held))
