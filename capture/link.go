@@ -84,6 +84,9 @@ func (d *decoder) link(linkType uint16, data []byte, wire int) (off int, etherTy
 	case linkRadiotap, linkPrism, linkAVS:
 		return d.radio(linkType, data, wire)
 	}
+	if rare := rareLinks[linkType]; rare != nil {
+		return d.rare(linkType, rare, data, wire)
+	}
 	d.ledger.Unsupported.add(Kind{byLinkType, linkType})
 	return 0, 0, reasonUnsupported
 }

@@ -47,9 +47,6 @@ type losses struct {
 
 const tooMany = 1<<16 - 1
 
-// warm loads what a packet in order needs of a watch.
-func (l *losses) warm(rec uint32) uint32 { return l.watches[l.slots.of[rec]].streams[0].next }
-
 // watch is one connection, A then B: two cache lines, of which a packet in order needs the first.
 type watch struct {
 	streams [2]stream

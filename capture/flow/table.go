@@ -132,7 +132,7 @@ func (t *Table) add(b *Batch, from, to int) {
 	for i := from; i < to; i++ {
 		rec := t.index.candidate(packets[i].Hash, t.entries[i])
 		t.candidates[i] = rec
-		t.touched += t.records.of[rec].a + t.losses.warm(rec)
+		t.touched += t.records.of[rec].a
 		if packets[i].Bits&IPv6 != 0 {
 			t.touched += t.records.of[rec|1].a // second line of the pair, where a wide record goes on
 		}

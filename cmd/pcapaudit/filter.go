@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"pcapaudit/capture"
 	"pcapaudit/capture/flow"
@@ -29,14 +30,17 @@ a packet; of one kind any must hold, of different kinds all. What is left out is
 Packets inside tunnels are filtered by their own addresses and ports.`
 
 func (f *packetFlags) register(c *cobra.Command) {
-	fl := c.Flags()
+	f.flags(c.Flags())
+	completeWords(c, "key", "vlan", "interface")
+}
+
+func (f *packetFlags) flags(fl *pflag.FlagSet) {
 	fl.StringArrayVar(&f.nets, "net", nil, "look only at packets from or to `PREFIX`, such as 10.1.0.0/16 or 2001:db8::/32")
 	fl.StringArrayVar(&f.hosts, "host", nil, "look only at packets from or to `ADDR`")
 	fl.StringArrayVar(&f.ports, "port", nil, "look only at packets from or to port `N`, or N-M; leaves out ICMP and all else without ports")
 	fl.StringVar(&f.since, "since", "", "look only at packets from `TIME` on: 2026-01-31 (midnight UTC) or 2026-01-31T22:00:00Z")
 	fl.StringVar(&f.until, "until", "", "look only at packets before `TIME`")
 	fl.StringSliceVar(&f.key, "key", nil, "`WORDS` that tell connections of the same addresses and ports apart, where address plans overlap: vlan, interface")
-	completeWords(c, "key", "vlan", "interface")
 	fl.BoolVar(&f.dedup, "dedup", false, "count identical copies of packets, as mirror ports make them, once; within 64 packets and 50 ms, 1 ms without an IP identification")
 	fl.StringArrayVar(&f.tunnelPorts, "tunnel-port", nil, "open tunnels on a UDP port beside the usual ones too, `NAME=PORT`: vxlan, vxlan-gpe, geneve, gtp-u, teredo, gre-in-udp")
 }
