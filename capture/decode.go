@@ -53,6 +53,7 @@ type decoder struct {
 type contextKey struct {
 	tags vlanStack
 	path uint16 // of the tunnels around the packet; see tunnelPaths
+	base uint16 // of its interface
 }
 
 // decoded is a batch of packets, with the position in the record batch that each came from.
@@ -157,9 +158,8 @@ func (d *decoder) enterInterface(rec *record) {
 		return
 	}
 	d.table.EnterInterface(d.interfaceName(rec))
-	clear(d.contexts)
 	d.base = d.table.Context(nil, "")
-	d.lastKey, d.last = contextKey{}, d.base
+	d.lastKey, d.last = contextKey{base: d.base}, d.base
 }
 
 // network decodes the IP packet at off into packet out.N, whose Context is set: an inner packet of a tunnel enters here too.
@@ -177,7 +177,7 @@ type vlanStack [maxVLANs]uint16
 // context gives the table's number for the packet's VLAN tags and the tunnels around it. VLAN 0 is a priority tag, which names no VLAN (IEEE 802.1Q, 9.6), and
 // is left out: frames of one connection have it or not.
 func (d *decoder) context() uint16 {
-	key := contextKey{path: d.path}
+	key := contextKey{path: d.path, base: d.base}
 	n := 0
 	for _, tag := range d.tags[:d.tagCount] {
 		if tag != 0 {

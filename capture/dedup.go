@@ -7,7 +7,8 @@ import (
 
 // Two packets are copies of one where they are the same from the IP header on but for TTL or hop limit and header checksum, which a router
 // between two mirrored ports changes, and come this close behind each other. A retransmission has another identification (RFC 6864). Where
-// there is none (IPv6, or 0 in IPv4) two acknowledgements may be the same; only what comes faster than a host sends it is a copy then.
+// there is none (IPv6, or 0 in IPv4) two acknowledgements may be the same; only what comes faster than a host sends it
+// is a copy then, and only where all of it was captured.
 const (
 	copyWindow    = 64         // IP packets
 	copyTime      = 50_000_000 // ns of packet time, either way
@@ -36,14 +37,22 @@ func (c *copies) repeated(data []byte, off int, now int64, timed bool) bool {
 	switch ip := data[min(off, len(data)):]; {
 	case len(ip) >= ipv4Header && ip[0]>>4 == 4:
 		p.head, p.proto = binary.BigEndian.Uint64(ip), ip[9]
-		p.rest = maphash.Bytes(c.seed, ip[12:whole(ip, int(binary.BigEndian.Uint16(ip[2:])))])
+		length := int(binary.BigEndian.Uint16(ip[2:]))
 		if binary.BigEndian.Uint16(ip[4:]) == 0 {
+			if length > len(ip) {
+				return false
+			}
 			within = copyTimeNoIDs
 		}
+		p.rest = maphash.Bytes(c.seed, ip[12:whole(ip, length)])
 	case len(ip) >= ipv6Header && ip[0]>>4 == 6:
 		const hopLimit = 0xff
+		length := ipv6Header + int(binary.BigEndian.Uint16(ip[4:]))
+		if length > len(ip) {
+			return false
+		}
 		p.head, within = binary.BigEndian.Uint64(ip)&^hopLimit, copyTimeNoIDs
-		p.rest = maphash.Bytes(c.seed, ip[8:whole(ip, ipv6Header+int(binary.BigEndian.Uint16(ip[4:])))])
+		p.rest = maphash.Bytes(c.seed, ip[8:whole(ip, length)])
 	default:
 		return false
 	}

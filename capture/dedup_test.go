@@ -48,6 +48,9 @@ func TestCopies(t *testing.T) {
 		{"64 packets and no more", slices.Concat([]packet{{0, plain, reasonDecoded}}, many[1:], []packet{{0, plain, reasonCopy}}, many[:1], []packet{{0, plain, reasonDecoded}})},
 		{"without identification 1 ms", []packet{{0, noID, reasonDecoded}, {1, noID, reasonCopy}, {2, noID, reasonDecoded}}},
 		{"IPv6", []packet{{0, six, reasonDecoded}, {1, with(six, 21, 0x3f), reasonCopy}, {3, six, reasonDecoded}, {3, with(six, 20, 6), malformedTransport}}},
+		{"cut, without identification, may differ in what is not there", []packet{{0, noID[:len(noID)-1], reasonDecoded}, {0, noID[:len(noID)-1], reasonDecoded},
+			{0, six[:len(six)-1], reasonDecoded}, {0, six[:len(six)-1], reasonDecoded}}},
+		{"cut, with identification", []packet{{0, plain[:len(plain)-1], reasonDecoded}, {0, plain[:len(plain)-1], reasonCopy}}},
 		{"malformed", []packet{{0, plain[:30], malformedNetwork}, {0, plain[:30], malformedNetwork}}},
 		{"not IP", []packet{{0, unhex(t, macs+"08 06 00 01"), reasonNonIP}, {0, unhex(t, macs+"08 06 00 01"), reasonNonIP}}},
 	} {

@@ -26,8 +26,13 @@ func opaqueTunnel(c *flow.Conn) string {
 				return "L2TP"
 			}
 		}
-	case c.Proto == flow.TCP && c.Resp.Port() == 1194 && c.Visibility == flow.BothSides && c.Outcome != flow.Refused && c.Outcome != flow.HalfOpen:
-		return "OpenVPN"
+	case c.Proto == flow.TCP && c.Visibility == flow.BothSides && c.Outcome != flow.Refused && c.Outcome != flow.HalfOpen:
+		switch c.Resp.Port() {
+		case 1194:
+			return "OpenVPN"
+		case 1723: // its control connection; the packets are in GRE
+			return "PPTP"
+		}
 	}
 	return ""
 }

@@ -17,7 +17,9 @@ func TestOpaqueTunnels(t *testing.T) {
 		{"10.0.0.1:40000 > 10.0.0.10:1194 udp answered", "OpenVPN"},
 		{"10.0.0.1:40000 > 10.0.0.10:1194 tcp established", "OpenVPN"},
 		{"10.0.0.1:40000 > 10.0.0.10:1701 udp answered", "L2TP"},
+		{"10.0.0.1:40000 > 10.0.0.10:1723 tcp established", "PPTP"},
 		{"10.0.0.1:40000 > 10.0.0.10:1194 tcp refused", ""},
+		{"10.0.0.1:40000 > 10.0.0.10:1723 tcp refused", ""},
 		{"10.0.0.1:40000 > 10.0.0.10:51820 udp one-way", ""},
 		{"10.0.0.1:500 > 10.0.0.10:500 udp answered", ""},
 	} {

@@ -78,14 +78,17 @@ func nothingRead(r *capture.Result) error {
 // captureFacts is what classify needs to know of the capture as a whole.
 func captureFacts(r *capture.Result) classify.Capture {
 	k := &r.Connections
+	both := func(class capture.Class) uint64 {
+		return r.Ledger.Class(class).Packets + r.Ledger.InnerClass(class).Packets
+	}
 	c := classify.Capture{
 		Created: k.Created, Open: k.Open, Emitted: k.Emitted,
 		First: r.First, Last: r.Last,
-		Filtered: r.Ledger.Class(capture.Filtered).Packets, Duplicates: r.Ledger.Class(capture.Duplicate).Packets,
-		Truncated: r.Ledger.Cut + r.Ledger.Class(capture.Truncated).Packets,
+		Filtered: both(capture.Filtered), Duplicates: r.Ledger.Class(capture.Duplicate).Packets,
+		Truncated: r.Ledger.Cut + both(capture.Truncated),
 		Evicted:   k.Ends[flow.EndEvicted], Interrupted: r.Interrupted,
 		Broken: r.Ledger.Checksums.Broken, Unfinished: r.Ledger.Unfinished(),
-		HeadersCut: r.Ledger.Class(capture.Truncated).Packets, Unfollowed: k.Unfollowed,
+		HeadersCut: both(capture.Truncated), Unfollowed: k.Unfollowed,
 	}
 	for e, n := range k.Ends {
 		c.Ends = append(c.Ends, classify.Count{Name: flow.End(e).String(), Packets: n})
