@@ -16,8 +16,11 @@ func (d *decoder) rare(linkType uint16, link gopacket.Decoder, data []byte, wire
 	p := gopacket.NewPacket(data, link, gopacket.DecodeOptions{Lazy: true, NoCopy: true})
 	ip := p.NetworkLayer()
 	if ip == nil {
-		if len(data) < wire {
+		switch {
+		case len(data) < wire:
 			return 0, 0, truncatedLink
+		case p.ErrorLayer() != nil:
+			return 0, 0, malformedLink
 		}
 		return d.nonIP(byLinkType, linkType)
 	}

@@ -17,8 +17,8 @@ func TestRareLinks(t *testing.T) {
 	}{
 		{"FDDI with SNAP", 10, fddi + udp4, reasonDecoded},
 		{"pflog", 117, pflog + udp4, reasonDecoded},
-		{"pflog of 60 bytes, on which gopacket panics", 117, "3d 02 01 00 " + zeros(56), reasonNonIP},
-		{"FDDI of one byte", 10, "50", reasonNonIP},
+		{"pflog of 60 bytes, on which gopacket panics", 117, "3d 02 01 00 " + zeros(56), malformedLink},
+		{"FDDI of one byte", 10, "50", malformedLink},
 	} {
 		data := unhex(t, c.hex)
 		table := flow.NewTable(flow.Options{})

@@ -17,6 +17,7 @@ type Capture struct {
 	Gaps         []Span // inside that time, covered by no input
 	Dropped      uint64 // packets that the captures say they lost
 	Truncated    uint64 // packets of which the capture kept only the head
+	Refused      uint64 // fragments that overlap others: what they carry is not known
 	Undecoded    uint64 // packets that are no connection's: truncated headers, malformed, unsupported, unmatched fragments
 	TimeBackward uint64 // steps backward in packet time
 	Evicted      uint64 // connections that ended because the table was full
@@ -68,12 +69,12 @@ func (c *Capture) cut() []string {
 	return list
 }
 
-// headersCutPercent is the share of packets that were cut within their headers.
-func (c *Capture) headersCutPercent() float64 {
-	if c.HeadersCut == 0 {
+// undecodedPercent is the share of packets of which nobody knows to whom they belong: cut within their headers, malformed, of unknown links, fragments without their first.
+func (c *Capture) undecodedPercent() float64 {
+	if c.Undecoded == 0 {
 		return 0
 	}
-	return 100 * float64(c.HeadersCut) / float64(c.Packets.Read)
+	return 100 * float64(c.Undecoded) / float64(max(c.Packets.Read, c.Undecoded))
 }
 
 // filters are the capture filters of interfaces that gave packets, each once, in the order of the inputs.

@@ -69,8 +69,8 @@ func (a *Auditor) window(c *Capture) *window {
 		w.blind = fmt.Sprintf("the capture does not cover %.0f %% of the period asked for", gap)
 	case c.lossPercent() > a.lossBound():
 		w.blind = fmt.Sprintf("%.2f %% of the packets were lost", c.lossPercent())
-	case c.headersCutPercent() > a.lossBound():
-		w.blind = fmt.Sprintf("%.2f %% of the packets were cut within their headers", c.headersCutPercent())
+	case c.undecodedPercent() > a.lossBound():
+		w.blind = fmt.Sprintf("%.2f %% of the packets could not be decoded", c.undecodedPercent())
 	case len(c.cut()) > 0 || c.Interrupted:
 		w.blind = "the inputs were not read to the end"
 	case len(c.filters()) > 0 && a.set.Site != nil && len(a.set.Site.Vantage) == 0:
@@ -107,13 +107,14 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 		{c.Interrupted, "What came after reading was interrupted."},
 		{len(c.Gaps) > 0, fmt.Sprintf("What happened in %s that no input covers.", plural(uint64(len(c.Gaps)), "gap"))},
 		{c.uncovered(a.from, a.until) > periodBound, fmt.Sprintf("%.0f %% of the period asked for, which the capture does not cover.", c.uncovered(a.from, a.until))},
-		{c.Undecoded > 0, fmt.Sprintf("What is in %s that could not be decoded.", plural(c.Undecoded, "packet"))},
+		{c.Undecoded > 0, fmt.Sprintf("What is in %s (%.2f %%) that could not be decoded.", plural(c.Undecoded, "packet"), c.undecodedPercent())},
 		{c.Truncated > 0, fmt.Sprintf("The rest of %s of which the capture kept only the head.", plural(c.Truncated, "packet"))},
 		{c.Broken > 0, fmt.Sprintf("What %s with a wrong checksum did: receivers drop them, so they count as traffic and prove no handshake.", plural(c.Broken, "packet"))},
 		{c.Unfinished > 0, fmt.Sprintf("The whole of %s of which fragments are missing or came before the first one.", plural(c.Unfinished, "fragmented datagram"))},
 		{c.Evicted > 0, fmt.Sprintf("The whole of %s that ended early because the table was full; a larger --max-connections helps.", plural(c.Evicted, "connection"))},
 		{c.TimeBackward > 0, fmt.Sprintf("The exact order of packets: time ran backward %s.", plural(c.TimeBackward, "time"))},
-		{c.headersCutPercent() > a.lossBound(), fmt.Sprintf("What %s (%.2f %%) belong to that the capture cut within their headers.", plural(c.HeadersCut, "packet"), c.headersCutPercent())},
+		{c.HeadersCut > 0, fmt.Sprintf("What %s belong to that the capture cut within their headers.", plural(c.HeadersCut, "packet"))},
+		{c.Refused > 0, fmt.Sprintf("What %s carry that overlap others, and were refused.", plural(c.Refused, "fragment"))},
 		{len(c.filters()) > 0, "What the filter set at the capture left out: " + strings.Join(first(c.filters(), 5), "; ") + "."},
 		{len(a.sight.tunnels) > 0, "What was said inside opaque tunnels (" + strings.Join(a.sight.tunnelNames(), ", ") + "), by their ends or by networks behind them."},
 		{len(open.portless) > 0, "Flows of which the document states no port: " + strings.Join(first(open.portless, 5), ", ") + "."},

@@ -34,7 +34,7 @@ func (a *Auditor) Finish(c Capture) (*Audit, error) {
 	v := &a.sums.verdicts
 	f := facts{site: a.set.Site != nil, judged: a.sums.observed - v[outOfScope].connections, deviations: v[deviation].connections, unexpected: a.sums.deciding,
 		coupled: len(couplings), missing: open.missing, attempted: open.attempted, indeterminate: v[indeterminate].connections, untestable: open.untestable,
-		cut: c.cut(), interrupted: c.Interrupted, evicted: c.Evicted, loss: c.lossPercent(), bound: a.lossBound(), pairLoss: a.losses.doubts(), headersCut: c.headersCutPercent()}
+		cut: c.cut(), interrupted: c.Interrupted, evicted: c.Evicted, loss: c.lossPercent(), bound: a.lossBound(), pairLoss: a.losses.doubts(), undecoded: c.undecodedPercent(), refused: c.Refused}
 	out.Result = f.result()
 	out.Result.LookAt = lookAt(found)
 	if len(out.Residuals) > 0 {

@@ -137,10 +137,10 @@ func TestCaptureFilter(t *testing.T) {
 	}
 }
 
-func TestHeadersCut(t *testing.T) {
+func TestUndecoded(t *testing.T) {
 	cut := func(n uint64) func(*Capture) {
 		return func(c *Capture) {
-			c.HeadersCut = n
+			c.HeadersCut, c.Undecoded = n, n
 			c.Packets.Read += n
 			c.Packets.Classes = append(c.Packets.Classes, Count{"truncated", n})
 		}

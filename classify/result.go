@@ -27,7 +27,8 @@ type facts struct {
 	interrupted   bool
 	evicted       uint64
 	loss, bound   float64  // percent
-	headersCut    float64  // percent
+	undecoded     float64  // percent
+	refused       uint64   // overlapping fragments
 	pairLoss      []string // judged network pairs of which more was lost by estimate
 }
 
@@ -53,7 +54,8 @@ func (f *facts) result() Result {
 		{f.interrupted, "reading was interrupted"},
 		{f.evicted > 0, plural(f.evicted, "connection") + " cut short because the connection table was full; raise --max-connections"},
 		{f.loss > f.bound, fmt.Sprintf("%.2f %% of the packets were lost, more than the bound of %.4g %%", f.loss, f.bound)},
-		{f.headersCut > f.bound, fmt.Sprintf("%.2f %% of the packets were cut within their headers, more than the bound of %.4g %%", f.headersCut, f.bound)},
+		{f.undecoded > f.bound, fmt.Sprintf("%.2f %% of the packets could not be decoded, more than the bound of %.4g %%", f.undecoded, f.bound)},
+		{f.refused > 0, plural(f.refused, "fragment") + " overlapped others and were refused: what they carry is not known"},
 		{len(f.pairLoss) > 0, fmt.Sprintf("by estimate more packets were lost than the bound of %.4g %%: %s", f.bound, strings.Join(first(f.pairLoss, 3), "; "))},
 		{f.untestable > 0, plural(uint64(f.untestable), "required periodic expectation") + " could not be tested"},
 		{f.indeterminate > 0, plural(f.indeterminate, "connection") + " could not be judged"},

@@ -36,6 +36,8 @@ func TestResultRules(t *testing.T) {
 		{"loss at the bound", func(f *facts) { f.loss = 1 }, "clean 0"},
 		{"loss above the bound", func(f *facts) { f.loss = 1.01 }, "inconclusive 3"},
 		{"loss above a tighter bound", func(f *facts) { f.loss, f.bound = 0.2, 0.1 }, "inconclusive 3"},
+		{"undecoded above the bound", func(f *facts) { f.undecoded = 1.5 }, "inconclusive 3"},
+		{"overlapping fragments", func(f *facts) { f.refused = 1 }, "inconclusive 3"},
 	} {
 		f := clean
 		c.change(&f)
