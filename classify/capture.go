@@ -17,6 +17,7 @@ type Capture struct {
 	Gaps         []Span // inside that time, covered by no input
 	Dropped      uint64 // packets that the captures say they lost
 	Truncated    uint64 // packets of which the capture kept only the head
+	Unopened     uint64 // payloads on tunnel ports and protocols that were not opened: no tunnel, or one of a sort that is not known
 	Refused      uint64 // fragments that overlap others: what they carry is not known
 	Undecoded    uint64 // packets that are no connection's: truncated headers, malformed, unsupported, unmatched fragments
 	TimeBackward uint64 // steps backward in packet time

@@ -114,6 +114,7 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 		{c.Evicted > 0, fmt.Sprintf("The whole of %s that ended early because the table was full; a larger --max-connections helps.", plural(c.Evicted, "connection"))},
 		{c.TimeBackward > 0, fmt.Sprintf("The exact order of packets: time ran backward %s.", plural(c.TimeBackward, "time"))},
 		{c.HeadersCut > 0, fmt.Sprintf("What %s belong to that the capture cut within their headers.", plural(c.HeadersCut, "packet"))},
+		{c.Unopened > 0, fmt.Sprintf("What is inside %s that may be tunnels and were not opened.", plural(c.Unopened, "packet"))},
 		{c.Refused > 0, fmt.Sprintf("What %s carry that overlap others, and were refused.", plural(c.Refused, "fragment"))},
 		{len(c.filters()) > 0, "What the filter set at the capture left out: " + strings.Join(first(c.filters(), 5), "; ") + "."},
 		{len(a.sight.tunnels) > 0, "What was said inside opaque tunnels (" + strings.Join(a.sight.tunnelNames(), ", ") + "), by their ends or by networks behind them."},

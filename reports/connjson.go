@@ -132,7 +132,7 @@ func appendString(b []byte, s string) []byte {
 func csvRow(f *flow.Conn, j *classify.Judgement) []string {
 	row := []string{f.ID.String(), f.Proto.String(), f.Orig.Addr().String(), portText(f, f.Orig.Port()), f.Resp.Addr().String(), portText(f, f.Resp.Port()), "", "",
 		f.KnownBy.String(), f.Outcome.String(), f.Visibility.String(), flow.Stamp(f.First), flow.Stamp(f.Last),
-		decimal(f.OrigPackets), decimal(f.RespPackets), decimal(f.OrigBytes), decimal(f.RespBytes), vlanText(f.VLANs), cleanCSV(f.Tunnel)}
+		decimal(f.OrigPackets), decimal(f.RespPackets), decimal(f.OrigBytes), decimal(f.RespBytes), vlanText(f.VLANs), cleanCSV(f.Tunnel), cleanCSV(f.Interface), icmpErrorText(f)}
 	if f.Proto.IsICMP() {
 		row[6], row[7] = strconv.Itoa(int(f.ICMPType)), strconv.Itoa(int(f.ICMPCode))
 	}
@@ -140,6 +140,13 @@ func csvRow(f *flow.Conn, j *classify.Judgement) []string {
 		row = append(row, j.Verdict, strings.Join(j.Why, " "), cleanCSV(j.Flow), j.Match, strings.Join(j.Unverified, " "))
 	}
 	return row
+}
+
+func icmpErrorText(f *flow.Conn) string {
+	if f.ICMPError == flow.NoICMPError {
+		return ""
+	}
+	return f.ICMPError.String()
 }
 
 func portText(f *flow.Conn, p uint16) string {

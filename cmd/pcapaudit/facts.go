@@ -106,6 +106,7 @@ func captureFacts(r *capture.Result) classify.Capture {
 	}
 	warnOfCopies(c.Inputs)
 	c.Packets.Read = r.Ledger.Read.Packets
+	c.Unopened = r.Ledger.NoTunnel
 	c.Refused = r.Ledger.Class(capture.FragmentOverlap).Packets + r.Ledger.InnerClass(capture.FragmentOverlap).Packets
 	for class := range capture.Class(capture.NumClasses) {
 		n, inner := r.Ledger.Class(class).Packets, r.Ledger.InnerClass(class).Packets
