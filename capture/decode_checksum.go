@@ -69,14 +69,7 @@ func (d *decoder) checksum4(data []byte, off, end, at int, p *flow.Packet) {
 		d.wrong(src, p)
 		return
 	}
-	payload, sent := checked(data[d.transportAt:end], p.Proto)
-	switch {
-	case payload == nil:
-	case sent == 0:
-		d.ledger.Checksums.Unset++
-	default:
-		d.checksum(payload, sent, src, src+dst, p)
-	}
+	d.transportChecksum(data[d.transportAt:end], src, src+dst, p)
 }
 
 // checksum6 is checksum4 for IPv6, which has no checksum of its own.
@@ -84,14 +77,19 @@ func (d *decoder) checksum6(data []byte, end int, src, dst *[16]byte, p *flow.Pa
 	if end > len(data) {
 		return
 	}
-	payload, sent := checked(data[d.transportAt:end], p.Proto)
+	sender := binary.BigEndian.Uint64(src[:]) ^ binary.BigEndian.Uint64(src[8:])
+	d.transportChecksum(data[d.transportAt:end], sender, sum16(src[:])+sum16(dst[:]), p)
+}
+
+// transportChecksum judges what b, from the transport header to the end of the packet, states; addresses is the sum of both.
+func (d *decoder) transportChecksum(b []byte, sender, addresses uint64, p *flow.Packet) {
+	payload, sent := checked(b, p.Proto)
 	switch {
 	case payload == nil:
 	case sent == 0:
 		d.ledger.Checksums.Unset++
 	default:
-		sender := binary.BigEndian.Uint64(src[:]) ^ binary.BigEndian.Uint64(src[8:])
-		d.checksum(payload, sent, sender, sum16(src[:])+sum16(dst[:]), p)
+		d.checksum(payload, sent, sender, addresses, p)
 	}
 }
 

@@ -252,6 +252,17 @@ func (k *Kinds) add(kind Kind) {
 	k.n++
 }
 
+// Encrypted counts packets that are encrypted below IP: IEEE 802.11 data frames and MACsec (EtherType 0x88e5). What they carry is not known.
+func (k *Kinds) Encrypted() uint64 {
+	var sum uint64
+	for _, c := range k.list[:k.n] {
+		if c.Kind == (Kind{by80211, wirelessEncrypted}) || c.Kind == (Kind{byEtherType, 0x88e5}) {
+			sum += c.Packets
+		}
+	}
+	return sum
+}
+
 func (k *Kinds) total() uint64 {
 	sum := k.Other
 	for _, c := range k.list[:k.n] {

@@ -18,8 +18,8 @@ const (
 // too long is cut with a mark.
 func cleanText(s string) string { return cleanTo(s, maxText) }
 
-// cleanSentence is cleanText for a sentence that the audit composed.
-func cleanSentence(s string) string { return cleanTo(s, maxSentence) }
+// Clean is cleanText for a sentence that the program composed, such as a message on standard error.
+func Clean(s string) string { return cleanTo(s, maxSentence) }
 
 func cleanTo(s string, most int) string {
 	if len(s) <= most && isPlain(s) {

@@ -36,7 +36,7 @@ func PackTable(w io.Writer, k *rules.Pack, look Look) error {
 		p.head("Conditions")
 		rows = rows[:0]
 		for _, c := range k.Conditions {
-			rows = append(rows, []string{cleanText(c.Name), c.Default, cleanSentence(c.Title)})
+			rows = append(rows, []string{cleanText(c.Name), c.Default, Clean(c.Title)})
 		}
 		p.grid([]column{{title: "condition"}, {title: "default"}, {title: "what it says", flex: true}}, rows)
 	}
@@ -56,14 +56,14 @@ func (p *page) flow(f *rules.Flow) {
 		arrow = " <-> "
 	}
 	p.line("  %s", p.paint(cleanText(f.ID), color.Bold))
-	p.para(4, "", cleanSentence(f.Title))
+	p.para(4, "", Clean(f.Title))
 	p.para(4, "", cleanText(strings.Join(f.From, ", ")+arrow+strings.Join(f.To, ", ")+"  "+serviceText(f)))
-	p.para(4, "", cleanSentence(flowWords(f)))
+	p.para(4, "", Clean(flowWords(f)))
 	for _, c := range f.Cite {
 		p.para(4, "cites ", cleanText(citeText(c)))
 	}
 	if f.Note != "" {
-		p.para(4, "note: ", cleanSentence(f.Note))
+		p.para(4, "note: ", Clean(f.Note))
 	}
 }
 

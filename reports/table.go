@@ -40,13 +40,13 @@ func writeTable(w io.Writer, a *classify.Audit, look Look) error {
 
 func (p *page) result(a *classify.Audit) {
 	paint := map[string]color.Attribute{"clean": color.FgGreen, "deviations": color.FgRed, "inconclusive": color.FgYellow}[a.Result.Verdict]
-	p.para(0, "Result: "+p.paint(strings.ToUpper(a.Result.Verdict), color.Bold, paint)+": ", cleanSentence(a.Result.Text))
+	p.para(0, "Result: "+p.paint(strings.ToUpper(a.Result.Verdict), color.Bold, paint)+": ", Clean(a.Result.Text))
 	for i, r := range a.Result.Reasons {
 		if i == foldRows && !p.look.All {
 			p.line("  and %d more reasons", len(a.Result.Reasons)-i)
 			break
 		}
-		p.para(2, "- ", cleanSentence(r))
+		p.para(2, "- ", Clean(r))
 	}
 }
 
@@ -64,7 +64,7 @@ func (p *page) audited(a *classify.Audit) {
 	p.para(2, "against  ", strings.Join(packsText(a.Packs), ", ")+"; "+siteText(a.Site))
 	c := &a.Coverage
 	if c.Filter != "" {
-		p.para(2, "filter   ", cleanSentence(c.Filter))
+		p.para(2, "filter   ", Clean(c.Filter))
 	}
 	loss := "none reported"
 	if c.Dropped > 0 {
@@ -188,7 +188,7 @@ func (p *page) lookAt(a *classify.Audit) {
 	}
 	p.head("Look at first")
 	for i, l := range a.Result.LookAt {
-		p.para(2, fmt.Sprintf("%d. ", i+1), cleanSentence(l))
+		p.para(2, fmt.Sprintf("%d. ", i+1), Clean(l))
 	}
 }
 
@@ -207,7 +207,7 @@ func (p *page) others(a *classify.Audit) {
 		p.head(s.title)
 		var rows [][]string
 		for _, r := range s.rows {
-			rows = append(rows, []string{cleanSentence(r.Reason), number(r.Connections), size(r.Bytes)})
+			rows = append(rows, []string{Clean(r.Reason), number(r.Connections), size(r.Bytes)})
 		}
 		p.grid([]column{{title: "what"}, {title: "connections", right: true}, {title: "bytes", right: true}}, rows)
 	}
@@ -215,14 +215,14 @@ func (p *page) others(a *classify.Audit) {
 		p.head("Exceptions")
 		var rows [][]string
 		for _, e := range a.Exceptions {
-			rows = append(rows, []string{cleanText(e.ID), e.State, number(e.Connections), cleanText(e.Until), cleanText(e.Ticket), cleanSentence(e.Reason) + " (" + cleanText(e.Approver) + ")"})
+			rows = append(rows, []string{cleanText(e.ID), e.State, number(e.Connections), cleanText(e.Until), cleanText(e.Ticket), Clean(e.Reason) + " (" + cleanText(e.Approver) + ")"})
 		}
 		p.grid([]column{{title: "id"}, {title: "state"}, {title: "connections", right: true}, {title: "until"}, {title: "ticket"}, {title: "reason (approver)", flex: true}}, rows)
 	}
 	if len(a.Warnings) > 0 {
 		p.head("Warnings")
 		for _, w := range a.Warnings {
-			p.para(2, "- ", cleanSentence(w))
+			p.para(2, "- ", Clean(w))
 		}
 	}
 }

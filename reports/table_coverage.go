@@ -10,7 +10,7 @@ import (
 func (p *page) coverage(a *classify.Audit) {
 	p.head("Coverage: what this report cannot show")
 	for _, s := range a.Coverage.CannotShow {
-		p.para(2, "- ", cleanSentence(s))
+		p.para(2, "- ", Clean(s))
 	}
 	for _, g := range a.Period.Gaps {
 		p.para(2, "- ", fmt.Sprintf("no input covers %s to %s", shortTime(g.From), shortTime(g.Until)))
@@ -109,6 +109,6 @@ func (p *page) input(number int, in *classify.Input) {
 		p.para(5, "", "not hashed (--hash none): this report cannot be verified against its inputs")
 	}
 	for _, w := range in.Warnings {
-		p.para(5, "warning: ", cleanSentence(w))
+		p.para(5, "warning: ", Clean(w))
 	}
 }

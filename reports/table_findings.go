@@ -33,7 +33,7 @@ func (p *page) findings(a *classify.Audit) {
 
 // group shows findings of one kind: what happened, what it is, then what to know of it, each thing once.
 func (p *page) group(g classify.Group) {
-	p.para(2, p.paint(fmt.Sprintf("%-6s", g.Severity), severityColor[g.Severity])+"  ", cleanSentence(g.Title))
+	p.para(2, p.paint(fmt.Sprintf("%-6s", g.Severity), severityColor[g.Severity])+"  ", Clean(g.Title))
 	const indent = 10
 	words := cleanText(g.Verdict)
 	if len(g.Why) > 0 {
@@ -71,7 +71,7 @@ func (p *page) members(indent int, findings []*classify.Finding) {
 			p.line("%*s- and %s more", indent, "", number(uint64(len(findings)-i)))
 			return
 		}
-		p.para(indent, "- ", cleanSentence(f.Summary)+p.id(f))
+		p.para(indent, "- ", Clean(f.Summary)+p.id(f))
 		p.notes(indent+2, slices.DeleteFunc(p.notesOf(f), func(n note) bool {
 			return slices.Contains(shared, n) || !p.look.All && n.label == "look"
 		}))
@@ -112,8 +112,8 @@ func (p *page) notesOf(f *classify.Finding) []note {
 	if len(f.Hosts) > 1 {
 		hosts = p.folded(f.Hosts, foldHosts)
 	}
-	list := []note{{"why", cleanSentence(reason)}, {"except", cleanText(exception)}, {"nearest", cleanSentence(strings.TrimPrefix(f.Nearest, f.Service+": "))},
-		{label, cleanSentence(look)}, {"hosts", hosts}, {"document", p.folded(p.places(f.Cite), foldCites)}}
+	list := []note{{"why", Clean(reason)}, {"except", cleanText(exception)}, {"nearest", Clean(strings.TrimPrefix(f.Nearest, f.Service+": "))},
+		{label, Clean(look)}, {"hosts", hosts}, {"document", p.folded(p.places(f.Cite), foldCites)}}
 	return slices.DeleteFunc(list, func(n note) bool { return n.text == "" })
 }
 

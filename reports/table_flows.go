@@ -36,7 +36,7 @@ func (p *page) expectations(a *classify.Audit) {
 			quiet = append(quiet, e)
 			continue
 		}
-		rows = append(rows, []string{cleanText(id), cleanText(e.Service), need(e), cleanSentence(e.Summary)})
+		rows = append(rows, []string{cleanText(id), cleanText(e.Service), need(e), Clean(e.Summary)})
 	}
 	flush()
 	p.quiet(quiet)
@@ -53,7 +53,7 @@ func (p *page) openHosts(list []classify.Expectation) {
 			p.line("  %s", cleanText(e.Flow))
 		}
 		for _, h := range e.Open {
-			p.para(4, "", cleanSentence(fmt.Sprintf("%s: %s: %s", h.Host, h.Status, strings.TrimPrefix(h.Reason, attemptedLead))))
+			p.para(4, "", Clean(fmt.Sprintf("%s: %s: %s", h.Host, h.Status, strings.TrimPrefix(h.Reason, attemptedLead))))
 		}
 	}
 }

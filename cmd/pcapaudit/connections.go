@@ -87,7 +87,7 @@ func (u *ui) summary(r *capture.Result, filter *flow.Filter) {
 		fmt.Fprintf(u.err, "%d packets inside tunnels = %s\n", opened, strings.Join(parts, " + "))
 	}
 	if filter != nil {
-		fmt.Fprintf(u.err, "filtered by %s: %d of them are not looked at\n", filter, facts.Filtered)
+		fmt.Fprintf(u.err, "filtered by %s: %d packets are not looked at\n", filter, facts.Filtered)
 	}
 	for _, in := range facts.Inputs {
 		if in.State != "clean" {

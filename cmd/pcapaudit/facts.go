@@ -118,6 +118,7 @@ func captureFacts(r *capture.Result) classify.Capture {
 			c.Undecoded += n + inner
 		}
 	}
+	c.Undecoded += r.Ledger.NonIP.Encrypted() + r.Ledger.InnerNonIP.Encrypted()
 	c.Packets.Detail = ledgerDetail(&r.Ledger)
 	return c
 }

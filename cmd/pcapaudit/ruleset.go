@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"pcapaudit/reports"
 	"pcapaudit/rules"
 )
 
@@ -17,7 +18,7 @@ func (p problemsPrinted) Error() string { return fmt.Sprintf("%d errors in rule 
 func (u *ui) report(problems []rules.Problem) error {
 	bad := 0
 	for _, p := range problems {
-		fmt.Fprintln(u.err, p)
+		fmt.Fprintln(u.err, reports.Clean(p.String()))
 		if p.Severity == rules.Error {
 			bad++
 		}

@@ -59,14 +59,14 @@ func (u *ui) explain(err error) {
 	if errors.As(err, &silent) || err == errReaderGone {
 		return
 	}
-	fmt.Fprintf(u.err, "pcapaudit: %v\n", err)
+	fmt.Fprintf(u.err, "pcapaudit: %s\n", reports.Clean(err.Error()))
 	if a := adviceOf(err); a != "" {
-		fmt.Fprintf(u.err, "hint: %s\n", a)
+		fmt.Fprintf(u.err, "hint: %s\n", reports.Clean(a))
 	}
 }
 
 func (u *ui) warn(format string, args ...any) {
-	fmt.Fprintf(u.err, "warning: "+format+"\n", args...)
+	fmt.Fprintf(u.err, "warning: %s\n", reports.Clean(fmt.Sprintf(format, args...)))
 }
 
 // terminal gives the file behind a stream, if it is a terminal.
