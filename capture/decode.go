@@ -29,12 +29,15 @@ type decoder struct {
 	now      int64 // time of the packet, or of the one before where its own is absurd
 	overlong bool  // the packet claims more bytes than its frame has
 
-	transportAt int   // of the packet: where its transport header begins
-	payloadEnd  int   // of the packet: where its transport payload ends, as sent
-	firstPart   bool  // the packet is the first of several fragments
-	next        layer // what the packet carries
-	depth       uint8 // tunnels around the packet
+	headers     headers
+	transportAt int         // of the packet: where its transport header begins
+	payloadEnd  int         // of the packet: where its transport payload ends, as sent
+	firstPart   bool        // the packet is the first of several fragments
+	datagram    *fragmented // that the packet, a fragment, made to change; see settle
+	next        layer       // what the packet carries
+	depth       uint8       // tunnels around the packet
 	path        uint16
+	carrier     carrier // of the packet
 	paths       tunnelPaths
 	ports       tunnelPorts
 
@@ -42,7 +45,7 @@ type decoder struct {
 
 	payload uint32 // behind the latest TCP header: bytes on the wire
 
-	tags     vlanStack // of the packet; see link
+	tags     vlanStack // of the packet and of those around it; see link
 	tagCount int
 	contexts map[contextKey]uint16
 	lastKey  contextKey // looked up last, and its context
@@ -59,7 +62,8 @@ type contextKey struct {
 // decoded is a batch of packets, with the position in the record batch that each came from.
 type decoded struct {
 	flow.Batch
-	record [flow.BatchSize]uint16
+	record  [flow.BatchSize]uint16
+	headers [flow.BatchSize]headers
 }
 
 func newDecoder(t *flow.Table, l *Ledger) *decoder {
@@ -69,14 +73,24 @@ func newDecoder(t *flow.Table, l *Ledger) *decoder {
 	return d
 }
 
+// maxBatchTime is the packet time that a batch spans at most, in ns. It is shorter than any idle timeout, so that no connection ends of
+// silence before inspection has read the packets of its batch.
+const maxBatchTime = 10e9
+
 // batch decodes the records from position from on until out is full, and returns the position of the first one left. A record makes one
 // packet, and one more for each tunnel opened; where these have no room, its position comes back and the next call goes on inside it.
 func (d *decoder) batch(in *recordBatch, from int, linkType func(*record) uint16, out *decoded) int {
 	out.N = 0
-	for ; from < in.n && out.N < flow.BatchSize; from++ {
+	begin := in.recs[from].time
+	for ; from < in.n && d.room(out); from++ {
 		rec := &in.recs[from]
+		if out.N > 0 && (rec.time-begin > maxBatchTime || begin-rec.time > maxBatchTime) {
+			break
+		}
 		if d.next.depth > 0 {
-			d.unwrap(rec, from, out)
+			if !d.unwrap(rec, from, out) {
+				return from
+			}
 			continue
 		}
 		if rec.file != d.file || rec.iface != d.iface || !d.known {
@@ -86,10 +100,13 @@ func (d *decoder) batch(in *recordBatch, from int, linkType func(*record) uint16
 		}
 		wire := rec.length()
 		r := d.packet(rec, d.linkType, wire, &out.Batch)
+		if d.datagram != nil {
+			d.settle(r, from, wire, wire > len(rec.data), out)
+		}
 		carries := false
 		if r == reasonDecoded { // what a packet carries is filtered on its own
 			if p := &out.Packets[out.N]; d.mayCarry(p) {
-				d.lookInside(rec.data, p)
+				d.lookInside(rec.data, &out.Batch)
 				carries = true
 			}
 			if d.filter != nil {
@@ -104,7 +121,7 @@ func (d *decoder) batch(in *recordBatch, from int, linkType func(*record) uint16
 			if d.overlong {
 				d.ledger.Overlong++
 			}
-			out.record[out.N] = uint16(from)
+			out.record[out.N], out.headers[out.N] = uint16(from), d.headers
 			out.N++
 		}
 		if carries && !d.unwrap(rec, from, out) {
@@ -112,6 +129,11 @@ func (d *decoder) batch(in *recordBatch, from int, linkType func(*record) uint16
 		}
 	}
 	return from
+}
+
+// room says whether there is some for a packet, and for the fragments that may have waited for it.
+func (d *decoder) room(out *decoded) bool {
+	return out.N < flow.BatchSize && (d.fragments.queue.live == 0 || out.N+maxPieces < flow.BatchSize)
 }
 
 // length is that on the wire; damaged files state less than they hold.
@@ -126,7 +148,7 @@ func (d *decoder) packet(rec *record, linkType uint16, wire int, out *flow.Batch
 	} else {
 		d.now = rec.time
 	}
-	d.overlong = false
+	d.overlong, d.tagCount = false, 0
 	off, version := 14, uint16(etherIPv4)
 	if linkType != linkEthernet || len(rec.data) < 14 || binary.BigEndian.Uint16(rec.data[12:]) != etherIPv4 {
 		var r Reason
@@ -164,7 +186,7 @@ func (d *decoder) enterInterface(rec *record) {
 
 // network decodes the IP packet at off into packet out.N, whose Context is set: an inner packet of a tunnel enters here too.
 func (d *decoder) network(data []byte, off, wire int, version uint16, out *flow.Batch) Reason {
-	d.firstPart = false
+	d.firstPart, d.headers = false, headers{}
 	if version == etherIPv4 {
 		return d.ipv4(data, off, wire, out)
 	}
@@ -174,7 +196,7 @@ func (d *decoder) network(data []byte, off, wire int, version uint16, out *flow.
 // vlanStack is a packet's VLAN tags, outermost first, then zeros.
 type vlanStack [maxVLANs]uint16
 
-// context gives the table's number for the packet's VLAN tags and the tunnels around it. VLAN 0 is a priority tag, which names no VLAN (IEEE 802.1Q, 9.6), and
+// context gives the table's number for the VLAN tags of the packet and of those around it, and the tunnels that these are. VLAN 0 is a priority tag, which names no VLAN (IEEE 802.1Q, 9.6), and
 // is left out: frames of one connection have it or not.
 func (d *decoder) context() uint16 {
 	key := contextKey{path: d.path, base: d.base}

@@ -2,16 +2,17 @@ package capture
 
 import (
 	"encoding/binary"
+	"hash/crc32"
 	"math"
 
 	"pcapaudit/capture/flow"
 )
 
-// maxChecked bounds the octets of ICMP whose checksum is computed; for TCP only SYN and RST, which prove a handshake or its refusal, are
-// looked at. UDP is not: that made decoding of it a fifth slower or more.
+// maxChecked bounds the octets whose checksum is computed. More than an Ethernet frame holds was most likely put together by the network card,
+// or is yet to be cut by it, and then the checksum is not that of what was on the wire.
 const maxChecked = 1500
 
-// Checksums counts the packets whose checksum was looked at.
+// Checksums counts the packets whose checksum was looked at: those that would be evidence.
 type Checksums struct {
 	Right   uint64
 	Unset   uint64 // the field is 0: not used, or left to the network card
@@ -31,96 +32,152 @@ const trustBits = 12
 // of spreads addresses by a fixed number: what is marked must not depend on a key.
 func (t *trusts) of(address uint64) *trust { return &t[address*0x9e3779b97f4a7c15>>(64-trustBits)] }
 
-func (d *decoder) right(sender uint64) {
-	d.ledger.Checksums.Right++
-	if t := d.trusts.of(sender); t.right < math.MaxUint32 {
-		t.right++
+// trusted says whether a sender's checksums are known to mean something.
+func (t *trust) trusted() bool { return t.right > t.wrong }
+
+// learn counts a packet of a sender, and takes it into account for the next ones.
+func (d *decoder) learn(sender uint64, c comparison) {
+	t, count := d.trusts.of(sender), &d.ledger.Checksums
+	switch c {
+	case checksumRight:
+		count.Right++
+		t.right += min(1, math.MaxUint32-t.right)
+	case checksumUnset:
+		count.Unset++
+	case checksumOffload:
+		count.Offload++
+	case checksumWrong:
+		if t.trusted() {
+			count.Broken++
+		} else {
+			count.Doubted++
+		}
+		t.wrong += min(1, math.MaxUint32-t.wrong)
 	}
 }
 
-func (d *decoder) wrong(sender uint64, p *flow.Packet) {
-	t := d.trusts.of(sender)
-	if t.right <= t.wrong {
-		d.ledger.Checksums.Doubted++
-	} else {
-		d.ledger.Checksums.Broken++
-		p.Bits |= flow.Broken
-	}
-	if t.wrong < math.MaxUint32 {
-		t.wrong++
-	}
+// headers is where those of a packet are in its record. In the zero value its checksums cannot be judged: not all of it is there, it is a fragment,
+// or it does not state its length.
+type headers struct {
+	network uint32 // where that of IP begins
+	size    uint16 // from there to the transport header
+	verdict verdict
 }
 
-// proves says whether a packet is evidence of more than that its sender is there: then its checksum is worth the time.
-func proves(p *flow.Packet) bool {
-	return p.Flags&(flow.SYN|flow.RST) != 0 || p.Proto.IsICMP()
+type verdict uint8
+
+const (
+	unjudged verdict = iota
+	sound
+	broken
+)
+
+// sound says whether the receiver of packet i, of the record with this data, takes it. It does not where a checksum is wrong and neither offload on
+// the capturing host nor the sender's other packets explain that. Only of packets that are evidence it remembers what they tell about their sender:
+// see flow.Options.Check.
+func (d *decoder) sound(out *decoded, i int, data []byte, evidence bool) bool {
+	h := &out.headers[i]
+	if h.verdict != unjudged || h.size == 0 {
+		return h.verdict != broken
+	}
+	sender, c := compareAll(&out.Packets[i], &out.Addr6[i], data[h.network:], int(h.size))
+	taken := c != checksumWrong || !d.trusts.of(sender).trusted()
+	if evidence {
+		d.learn(sender, c)
+		if h.verdict = sound; !taken {
+			h.verdict = broken
+		}
+	}
+	return taken
 }
 
-// checksum4 marks an IPv4 packet from off to end as Broken that its receiver drops: a checksum is wrong, and neither offload on the capturing
-// host nor the sender's other packets explain it. The packet states its length; its payload is at at. Packets that are not wholly there are
-// not judged.
-func (d *decoder) checksum4(data []byte, off, end, at int, p *flow.Packet) {
-	if end > len(data) {
-		return
+// compareAll is for the packet that data begins with and whose transport header is at at. sender stands for its source address.
+func compareAll(p *flow.Packet, exact *[2][16]byte, data []byte, at int) (sender uint64, c comparison) {
+	sender, addresses := uint64(p.A), uint64(p.A)+uint64(p.B)
+	if p.Bits&flow.FromB != 0 {
+		sender = uint64(p.B)
 	}
-	h := data[off:at]
-	src, dst := uint64(binary.BigEndian.Uint32(h[12:])), uint64(binary.BigEndian.Uint32(h[16:]))
-	if h[10]|h[11] != 0 && fold16(sum16(h)) != 0xffff {
-		d.wrong(src, p)
-		return
+	if p.Bits&flow.IPv6 != 0 {
+		src := &exact[p.Bits&flow.FromB]
+		sender = binary.BigEndian.Uint64(src[:]) ^ binary.BigEndian.Uint64(src[8:])
+		addresses = sum16(exact[0][:]) + sum16(exact[1][:])
+	} else if h := data[:int(data[0]&15)*4]; h[10]|h[11] != 0 && fold16(sum16(h)) != 0xffff {
+		return sender, checksumWrong
 	}
-	d.transportChecksum(data[d.transportAt:end], src, src+dst, p)
+	return sender, compare(p.Proto, data[at:p.IPLen], addresses)
 }
 
-// checksum6 is checksum4 for IPv6, which has no checksum of its own.
-func (d *decoder) checksum6(data []byte, end int, src, dst *[16]byte, p *flow.Packet) {
-	if end > len(data) {
-		return
-	}
-	sender := binary.BigEndian.Uint64(src[:]) ^ binary.BigEndian.Uint64(src[8:])
-	d.transportChecksum(data[d.transportAt:end], sender, sum16(src[:])+sum16(dst[:]), p)
-}
+// comparison is of the checksum that a packet states with the true one.
+type comparison uint8
 
-// transportChecksum judges what b, from the transport header to the end of the packet, states; addresses is the sum of both.
-func (d *decoder) transportChecksum(b []byte, sender, addresses uint64, p *flow.Packet) {
-	payload, sent := checked(b, p.Proto)
-	switch {
-	case payload == nil:
-	case sent == 0:
-		d.ledger.Checksums.Unset++
-	default:
-		d.checksum(payload, sent, sender, addresses, p)
-	}
-}
+const (
+	notCompared comparison = iota
+	checksumRight
+	checksumUnset
+	checksumOffload
+	checksumWrong
+)
 
-// checked gives what a checksum covers, and the checksum; nil where that is not judged. The transport header in b is whole.
-func checked(b []byte, proto flow.Proto) (payload []byte, sent uint16) {
-	field := 2
-	if proto == flow.TCP {
+// compare is for b, from the transport header, which is whole, to the end of the packet; addresses is the sum of both. That of UDP
+// leaves out what is behind the length that the header states.
+func compare(proto flow.Proto, b []byte, addresses uint64) comparison {
+	field, pseudo := 2, addresses+uint64(proto)
+	switch proto {
+	case flow.TCP:
 		field = 16
+	case flow.UDP:
+		field = 6
+		length := int(binary.BigEndian.Uint16(b[4:]))
+		if length < 8 || length > len(b) {
+			return notCompared
+		}
+		b = b[:length]
+	case flow.SCTP:
+		return compareCRC(b)
+	case flow.ICMP, flow.ICMPv6:
+	default:
+		return notCompared
 	}
 	if len(b) > maxChecked {
-		return nil, 0
+		return notCompared
 	}
-	return b, binary.BigEndian.Uint16(b[field:])
+	segments := fold16(pseudo) // without a length, as drivers leave it of a packet that the card is to cut
+	pseudo += uint64(len(b))
+	if proto == flow.ICMP {
+		pseudo = 0
+	}
+	sent := binary.BigEndian.Uint16(b[field:])
+	switch {
+	case sent == 0:
+		return checksumUnset
+	case fold16(sum16(b)+pseudo) == 0xffff:
+		return checksumRight
+	case proto != flow.ICMP && (sent == fold16(pseudo) || sent == segments):
+		return checksumOffload
+	}
+	return checksumWrong
 }
 
-// checksum judges a payload; addresses is the sum of both.
-func (d *decoder) checksum(payload []byte, sent uint16, sender, addresses uint64, p *flow.Packet) {
-	pseudo, segments := uint64(0), uint16(0)
-	if p.Proto != flow.ICMP {
-		pseudo = addresses + uint64(p.Proto)
-		segments = fold16(pseudo) // without a length, as drivers leave it of a packet that the card is to cut
-		pseudo += uint64(len(payload))
+var (
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+	noCRC      [4]byte
+)
+
+// compareCRC is for SCTP (RFC 9260, appendix A). Who leaves it to the network card puts 0 there.
+func compareCRC(b []byte) comparison {
+	if len(b) > maxChecked {
+		return notCompared
 	}
+	sent := binary.LittleEndian.Uint32(b[8:])
+	crc := crc32.Update(0, castagnoli, b[:8])
+	crc = crc32.Update(crc, castagnoli, noCRC[:])
 	switch {
-	case fold16(sum16(payload)+pseudo) == 0xffff:
-		d.right(sender)
-	case p.Proto != flow.ICMP && (sent == fold16(pseudo) || sent == segments):
-		d.ledger.Checksums.Offload++
-	default:
-		d.wrong(sender, p)
+	case sent == 0:
+		return checksumUnset
+	case crc32.Update(crc, castagnoli, b[12:]) == sent:
+		return checksumRight
 	}
+	return checksumWrong
 }
 
 // sum16 is the sum of 16-bit words in network order, not folded; an odd octet stands for a word with 0 behind it (RFC 1071).

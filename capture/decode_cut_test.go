@@ -21,7 +21,7 @@ func (b *bench) layers(link uint16, rec record) (Reason, []told) {
 	for i := range b.out.Packets[:b.out.N] {
 		p := b.out.Packets[i]
 		p.Hash, p.PayloadLen, p.PayloadOff, p.Time = 0, 0, 0, 0
-		p.Bits &^= flow.Quoting | flow.Broken
+		p.Bits &^= flow.Quoting
 		p.Context = 0 // numbered in the order of coming
 		t := told{Packet: p}
 		if p.Bits&flow.IPv6 != 0 {
@@ -74,6 +74,13 @@ func FuzzCuts(f *testing.F) {
 	f.Add(uint16(linkEthernet), error6(f, 1, 4, unhex(f, udp6)), uint16(90))
 	f.Add(uint16(linkRaw), unhex(f, "60 00 00 00 00 3c 00 40"+v6ends+"3c 00 01 04 00 00 00 00 2b 00 01 04 00 00 00 00 33 00 00 00 00 00 00 00 2c 02 00 00 00 00 00 01 00 00 00 01 00 00 00 00 11 00 00 09 00 00 00 09"+udp), uint16(70))
 	f.Add(uint16(linkRaw), unhex(f, "45 00 00 2c 00 01 00 00 40 33 00 00"+v4ends+"11 01 00 00 00 00 00 01 00 00 00 01"+udp), uint16(30))
+	for _, data := range tunnelSeeds(f) {
+		f.Add(uint16(linkRaw), data, uint16(50))
+	}
+	for _, c := range decodeCases {
+		data := unhex(f, c.hex)
+		f.Add(c.link, data, uint16(len(data)-1))
+	}
 	b, time := newBench(), int64(0)
 	f.Fuzz(func(t *testing.T, link uint16, data []byte, kept uint16) {
 		if time > 1<<61 {

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	maxFragmented    = 4096            // datagrams whose first fragment is remembered; the oldest makes room
+	maxFragmented    = 4096            // datagrams of which is remembered what fragments came; the oldest makes room
 	fragmentLifetime = 30 * 1000000000 // ns of packet time, as Linux's net.ipv4.ipfrag_time
 	maxPieces        = 64              // of a datagram that are remembered one by one: 45 make the largest on Ethernet, 54 with 1280 octets of IPv6
 	maxDatagram      = 65535           // octets
@@ -21,20 +21,25 @@ type fragmentKey struct {
 	proto    uint8
 	version  uint8
 	path     uint16 // of the tunnels around it
+	context  uint16 // of its packets: hosts on other VLANs may have the same addresses
 }
 
-// fragmented is what a first fragment told.
+// fragmented is a datagram of which a fragment came.
 type fragmented struct {
 	key              fragmentKey
-	time             int64
+	time             int64 // of the fragment that came first
+	begun            bool  // the fragment with the transport header came, and told what follows
 	srcPort, dstPort uint16
 	proto            flow.Proto
 	next             int16 // in the bucket; index+1, 0 is the end
 
+	waits  uint64 // number of the latest fragment in the queue; 0: none
+	queued uint8  // fragments that it put there
+
 	refused  bool // fragments of it overlap
-	unlisted bool // more than maxPieces came; those that are not in pieces end at top at the latest
+	unlisted bool // more than maxPieces came; those that are not in pieces lie between low and top
 	n        uint8
-	top      uint32 // where the fragments so far end
+	low, top uint32 // where the fragments so far begin and end
 	size     uint32 // of the datagram; 0 until its last fragment came
 	sum      uint32 // octets of the fragments so far
 	pieces   [maxPieces]piece
@@ -68,10 +73,10 @@ func (f *fragmented) take(p part) bool {
 	switch {
 	case f.holds(p):
 		return true
-	case p.last && (f.top > p.to || f.size != 0 && f.size != p.to), f.size != 0 && p.to > f.size, f.unlisted && p.from < f.top:
+	case p.last && (f.top > p.to || f.size != 0 && f.size != p.to), f.size != 0 && p.to > f.size, f.unlisted && p.from < f.top && p.to > f.low:
 		return false
 	}
-	if p.from < f.top {
+	if p.from < f.top && p.to > f.low {
 		for _, q := range f.pieces[:f.n] {
 			if p.from < uint32(q.to) && uint32(q.from) < p.to {
 				return false
@@ -81,7 +86,7 @@ func (f *fragmented) take(p part) bool {
 	if p.last {
 		f.size = p.to
 	}
-	f.top, f.sum = max(f.top, p.to), f.sum+p.to-p.from
+	f.low, f.top, f.sum = min(f.low, p.from), max(f.top, p.to), f.sum+p.to-p.from
 	if f.unlisted = f.unlisted || f.n == maxPieces; !f.unlisted {
 		f.pieces[f.n] = piece{uint16(p.from), uint16(p.to)}
 		f.n++
@@ -89,20 +94,21 @@ func (f *fragmented) take(p part) bool {
 	return true
 }
 
-// fragments remembers the latest first fragments: a ring in the order of their arrival, so that what is forgotten depends on packets
-// alone, with hash chains over it.
+// fragments remembers the latest datagrams: a ring in the order of their arrival, so that what is forgotten depends on packets alone,
+// with hash chains over it.
 type fragments struct {
 	seed    maphash.Seed
 	arrived int // ever; the ring's position is arrived % maxFragmented
 	buckets [maxFragmented]int16
 	ring    [maxFragmented]fragmented
+	queue   queue
 }
 
 func (f *fragments) bucket(k *fragmentKey) *int16 {
 	return &f.buckets[maphash.Comparable(f.seed, *k)%maxFragmented]
 }
 
-// find gives nil where the first fragment is not there, or too old at time now.
+// find gives nil where nothing of the datagram is there, or too old at time now.
 func (f *fragments) find(k *fragmentKey, now int64) *fragmented {
 	if e := f.get(k); e != nil && now-e.time <= fragmentLifetime {
 		return e
@@ -119,15 +125,17 @@ func (f *fragments) get(k *fragmentKey) *fragmented {
 	return nil
 }
 
-// add remembers a first fragment. One with a key that is known takes the place of the other.
+// add remembers a datagram. One with a key that is known takes the place of the other.
 func (f *fragments) add(e fragmented) *fragmented {
 	if old := f.get(&e.key); old != nil {
+		f.queue.leave(old)
 		e.next = old.next
 		*old = e
 		return old
 	}
 	slot := f.arrived % maxFragmented
 	if f.arrived >= maxFragmented {
+		f.queue.leave(&f.ring[slot])
 		f.unlink(int16(slot + 1))
 	}
 	f.arrived++
@@ -169,16 +177,23 @@ func (d *decoder) firstFragment(r Reason, data []byte, end int, key *fragmentKey
 		return malformedFragment
 	}
 	e := d.fragments.find(key, d.now)
-	same := e != nil && e.srcPort == p.PortA && e.dstPort == p.PortB && e.proto == p.Proto
+	same := e != nil && e.begun && e.srcPort == p.PortA && e.dstPort == p.PortB && e.proto == p.Proto
 	switch {
 	case e == nil, e.whole() && !(same && e.holds(where)): // a datagram that is whole leaves its identification to the next one
-	case !same:
+		e = d.begin(key)
+	case e.begun && !same:
 		return d.refuse(e)
-	default:
-		return d.placed(e, where)
 	}
+	if !e.begun {
+		e.begun, e.srcPort, e.dstPort, e.proto = true, p.PortA, p.PortB, p.Proto
+		d.noteWaiting(e)
+	}
+	return d.placed(e, where)
+}
+
+func (d *decoder) begin(key *fragmentKey) *fragmented {
 	d.ledger.Fragmented++
-	return d.placed(d.fragments.add(fragmented{key: *key, time: d.now, srcPort: p.PortA, dstPort: p.PortB, proto: p.Proto}), where)
+	return d.fragments.add(fragmented{key: *key, time: d.now, low: maxDatagram})
 }
 
 // placed puts a fragment into its datagram. From the first contradiction on a receiver that follows RFC 5722 takes none of it.
@@ -194,6 +209,7 @@ func (d *decoder) placed(e *fragmented, where part) Reason {
 }
 
 func (d *decoder) refuse(e *fragmented) Reason {
+	d.noteWaiting(e)
 	if e.refused {
 		return fragmentRefused
 	}
@@ -202,19 +218,24 @@ func (d *decoder) refuse(e *fragmented) Reason {
 	return fragmentOverlap
 }
 
-// laterFragment gives the fragment the ports of its first one. Protocols without ports need none. A fragment that comes before the first
-// one is unmatched and not remembered, so its datagram counts as never finished.
+// laterFragment gives the fragment the ports of its first one. Protocols without ports need none. Others that come before the first one
+// wait for it; see settle.
 func (d *decoder) laterFragment(data []byte, at, end int, proto uint8, key *fragmentKey, where part, p *flow.Packet) Reason {
 	if where.to > maxDatagram {
 		return malformedFragment
 	}
 	p.Proto = flow.Proto(proto)
-	if first := d.fragments.find(key, d.now); first != nil && (!first.whole() || first.holds(where)) {
-		if r := d.placed(first, where); r != reasonDecoded {
-			return r
-		}
-		p.Proto, p.PortA, p.PortB = first.proto, first.srcPort, first.dstPort
+	e := d.fragments.find(key, d.now)
+	if e == nil || e.whole() && !e.holds(where) {
+		e = d.begin(key)
+	}
+	if r := d.placed(e, where); r != reasonDecoded {
+		return r
+	}
+	if e.begun {
+		p.Proto, p.PortA, p.PortB = e.proto, e.srcPort, e.dstPort
 	} else if p.Proto.HasPorts() || p.Proto.IsICMP() || leadsOn(proto, key.version) {
+		d.datagram, p.PayloadOff = e, uint32(at)
 		return reasonUnmatched
 	}
 	p.Bits |= flow.Fragment

@@ -31,11 +31,15 @@ func TestFragments(t *testing.T) {
 		second  = 1_000_000_000
 		matched = "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 20+8 fragment"
 		overlap = "fragment-overlap: contradicts an earlier fragment of its datagram"
-		refused = "fragment-overlap: of a datagram refused before"
+		refused = "fragment-overlap: of a datagram that is refused"
 
 		longMatched = "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 36 payload 20+16 fragment"
 
 		lost = "fragment-unmatched: first fragment not seen"
+
+		whole     = "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"
+		joined    = "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 20+0 fragment" // its bytes are not there any more
+		joinedTCP = "tcp 192.0.2.1:49153 > 198.51.100.2:443 ip 28 payload 20+0 fragment"
 	)
 	type step struct {
 		time int64
@@ -47,18 +51,40 @@ func TestFragments(t *testing.T) {
 		steps []step
 	}{
 		{"ports of the first", []step{
-			{0, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{0, fragment4(1, 17, 0x2000, first), whole},
 			{1, fragment4(1, 17, 0x2001, later), matched},
 			{2, fragment4(1, 17, 0x0002, later), matched}}},
 		{"first not seen", []step{
 			{0, fragment4(1, 17, 0x2001, later), lost},
-			{1, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{1, fragment4(1, 17, 0x2000, first), joined + "; " + whole},
 			{2, fragment4(2, 17, 0x2001, later), lost}}},
+		{"last one first", []step{
+			{0, fragment4(1, 17, 0x0003, later), lost},
+			{1, fragment4(1, 17, 0x2002, later), lost},
+			{2, fragment4(1, 17, 0x0003, later), lost}, // a copy
+			{3, fragment4(1, 17, 0x2000, first), joined + "; " + joined + "; " + joined + "; " + whole},
+			{4, fragment4(1, 17, 0x2001, later), matched}}},
+		{"last one first, too late", []step{
+			{0, fragment4(1, 17, 0x0001, later), lost},
+			{30*second + 1, fragment4(1, 17, 0x2000, first), whole},
+			{30*second + 2, fragment4(1, 17, 0x0001, later), matched}}},
+		{"last one first, then a contradiction", []step{
+			{0, fragment4(1, 17, 0x0003, later), lost},
+			{1, fragment4(1, 17, 0x2003, later), overlap},
+			{2, fragment4(1, 17, 0x2000, first), refused},
+			{3, fragment4(1, 17, 0x2001, later), refused}}},
+		{"contradicted by the first", []step{
+			{0, fragment4(1, 17, 0x0001, later), lost},
+			{1, longFragment4(1, 17, 0x2000, first+later), overlap},
+			{2, fragment4(1, 17, 0x0001, later), refused}}},
+		{"last one of a tiny first fragment", []step{
+			{0, fragment4(1, 6, 0x0001, later), lost},
+			{1, fragment4(1, 6, 0x2000, tiny), joinedTCP + "; tcp 192.0.2.1:49153 > 198.51.100.2:443 ip 28 payload 24+4 fragment"}}},
 		{"30 seconds", []step{
-			{0, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{0, fragment4(1, 17, 0x2000, first), whole},
 			{30 * second, fragment4(1, 17, 0x2001, later), matched},
-			{30*second + 1, fragment4(1, 17, 0x2001, later), lost},
-			{1, fragment4(1, 17, 0x2001, later), matched}}}, // time runs backwards
+			{1, fragment4(1, 17, 0x2001, later), matched}, // time runs backwards
+			{30*second + 1, fragment4(1, 17, 0x2001, later), lost}}},
 		{"tiny first fragment is no evidence", []step{
 			{0, fragment4(1, 6, 0x2000, tiny), "tcp 192.0.2.1:49153 > 198.51.100.2:443 ip 28 payload 24+4 fragment"},
 			{1, fragment4(1, 6, 0x2001, later), "tcp 192.0.2.1:49153 > 198.51.100.2:443 ip 28 payload 20+8 fragment"}}},
@@ -66,54 +92,54 @@ func TestFragments(t *testing.T) {
 			{0, fragment4(1, 47, 0x0001, later), "gre 192.0.2.1:0 > 198.51.100.2:0 ip 28 payload 20+8 fragment"}}},
 		{"icmp", []step{
 			{0, fragment4(1, 1, 0x0001, later), lost},
-			{0, fragment4(1, 1, 0x2000, "00 00 00 00 00 00 00 00"), "icmp 192.0.2.1:0 > 198.51.100.2:2048 ip 28 payload 28+0"},
+			{0, fragment4(1, 1, 0x2000, "00 00 00 00 00 00 00 00"), "icmp 192.0.2.1:0 > 198.51.100.2:2048 ip 28 payload 20+0 fragment; icmp 192.0.2.1:0 > 198.51.100.2:2048 ip 28 payload 28+0"},
 			{0, fragment4(1, 1, 0x0001, later), "icmp 192.0.2.1:0 > 198.51.100.2:2048 ip 28 payload 20+8 fragment"}}},
 		{"ipv6", []step{
 			{0, fragment6(1, 17, 0x0009, later), lost},
-			{0, fragment6(1, 17, 0x0001, first), "udp [2001:db8::2]:1024 > [2001:db8::1]:53 ip 56 payload 56+0"},
-			{0, fragment6(1, 17, 0x0008, later), "udp [2001:db8::2]:1024 > [2001:db8::1]:53 ip 56 payload 48+8 fragment"},
+			{0, fragment6(1, 17, 0x0001, first), "udp [2001:db8::2]:1024 > [2001:db8::1]:53 ip 56 payload 48+0 fragment; udp [2001:db8::2]:1024 > [2001:db8::1]:53 ip 56 payload 56+0"},
+			{0, fragment6(1, 17, 0x0009, later), "udp [2001:db8::2]:1024 > [2001:db8::1]:53 ip 56 payload 48+8 fragment"},
 			{0, fragment6(2, 17, 0x0008, later), lost}}},
 		{"ipv6 destination options behind the fragment header", []step{
 			{0, "60 00 00 00 00 18 2c 40" + v6ends + "3c 00 00 01 00 00 00 05 11 00 01 04 00 00 00 00" + first, "udp [2001:db8::2]:1024 > [2001:db8::1]:53 ip 64 payload 64+0"},
 			{0, fragment6(5, 60, 0x0010, later), "udp [2001:db8::2]:1024 > [2001:db8::1]:53 ip 56 payload 48+8 fragment"},
 			{0, fragment6(6, 60, 0x0010, later), lost}}},
 		{"exact copies", []step{
-			{0, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
-			{1, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{0, fragment4(1, 17, 0x2000, first), whole},
+			{1, fragment4(1, 17, 0x2000, first), whole},
 			{2, fragment4(1, 17, 0x0001, later), matched},
 			{3, fragment4(1, 17, 0x0001, later), matched},
-			{4, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"}}},
+			{4, fragment4(1, 17, 0x2000, first), whole}}},
 		{"overlap", []step{
-			{0, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{0, fragment4(1, 17, 0x2000, first), whole},
 			{1, longFragment4(1, 17, 0x2001, later+later), longMatched},
 			{2, fragment4(1, 17, 0x2002, later), overlap},
 			{3, fragment4(1, 17, 0x0003, later), refused},
 			{4, fragment4(1, 17, 0x2000, first), refused},
-			{5, fragment4(2, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"}}},
+			{5, fragment4(2, 17, 0x2000, first), whole}}},
 		{"overlap of the first", []step{
-			{0, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{0, fragment4(1, 17, 0x2000, first), whole},
 			{1, longFragment4(1, 17, 0x2000, first+later), overlap},
 			{2, fragment4(1, 17, 0x0001, later), refused}}},
 		{"first again with other ports", []step{
-			{0, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{0, fragment4(1, 17, 0x2000, first), whole},
 			{1, fragment4(1, 17, 0x2000, "04 01 00 35 00 64 00 00"), overlap},
 			{2, fragment4(1, 17, 0x0001, later), refused}}},
 		{"behind the last", []step{
-			{0, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{0, fragment4(1, 17, 0x2000, first), whole},
 			{1, fragment4(1, 17, 0x0002, later), matched},
 			{2, fragment4(1, 17, 0x2003, later), overlap}}},
 		{"two ends", []step{
-			{0, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{0, fragment4(1, 17, 0x2000, first), whole},
 			{1, fragment4(1, 17, 0x2003, later), matched},
 			{2, fragment4(1, 17, 0x0001, later), overlap}}},
 		{"identification used again", []step{
-			{0, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{0, fragment4(1, 17, 0x2000, first), whole},
 			{1, fragment4(1, 17, 0x0001, later), matched},
-			{2, fragment4(1, 17, 0x0002, later), lost},
+			{2, fragment4(1, 17, 0x0001, later), matched},
 			{3, fragment4(1, 17, 0x2000, "04 01 00 35 00 64 00 00"), "udp 192.0.2.1:1025 > 198.51.100.2:53 ip 28 payload 28+0"},
 			{4, fragment4(1, 17, 0x0001, later), "udp 192.0.2.1:1025 > 198.51.100.2:53 ip 28 payload 20+8 fragment"}}},
 		{"beyond 65535 octets", []step{
-			{0, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{0, fragment4(1, 17, 0x2000, first), whole},
 			{1, fragment4(1, 17, 0x1fff, later), "malformed: fragment ends beyond 65535 octets"}}},
 		{"ipv6 overlap", []step{
 			{0, fragment6(1, 17, 0x0001, first), "udp [2001:db8::2]:1024 > [2001:db8::1]:53 ip 56 payload 56+0"},
@@ -121,7 +147,7 @@ func TestFragments(t *testing.T) {
 			{0, "60 00 00 00 00 18 2c 40" + v6ends + "11 00 00 08 00 00 00 01" + later + later, overlap},
 			{0, fragment6(1, 17, 0x0018, later), refused}}},
 		{"ipv6 version and ipv4 do not mix", []step{
-			{0, fragment4(1, 17, 0x2000, first), "udp 192.0.2.1:1024 > 198.51.100.2:53 ip 28 payload 28+0"},
+			{0, fragment4(1, 17, 0x2000, first), whole},
 			{0, fragment6(1, 17, 0x0008, later), lost}}},
 		{"ipv6 atomic fragment", []step{
 			{0, fragment6(1, 17, 0x0000, first), "udp [2001:db8::2]:1024 > [2001:db8::1]:53 ip 56 payload 56+0"},
@@ -131,7 +157,14 @@ func TestFragments(t *testing.T) {
 			b := newBench()
 			for i, s := range c.steps {
 				data := unhex(t, s.hex)
-				if got := b.show(b.decode(linkRaw, record{data: data, wire: uint32(len(data)), time: s.time})); got != s.want {
+				r := b.decode(linkRaw, record{data: data, wire: uint32(len(data)), time: s.time})
+				got := b.show(r)
+				if r == reasonDecoded {
+					for i := 1; i < b.out.N; i++ {
+						got += "; " + b.showPacket(i)
+					}
+				}
+				if got != s.want {
 					t.Errorf("step %d: got  %s\nwant %s", i, got, s.want)
 				}
 			}
@@ -175,51 +208,4 @@ func TestFragmentsBounded(t *testing.T) {
 			t.Fatalf("datagram %d is remembered", i)
 		}
 	}
-}
-
-// Every datagram is whole, refused or unfinished, whatever comes in which order; the pieces of one never overlap.
-func FuzzFragments(f *testing.F) {
-	f.Add([]byte{0, 1, 1, 0x80 | 1, 1, 1})
-	f.Add([]byte{0, 2, 0, 1, 2, 1, 0, 2, 0})
-	f.Add([]byte{0, 1, 0, 2, 1, 0x80, 1, 1, 0})
-	b := newBench()
-	f.Fuzz(func(t *testing.T, steps []byte) {
-		b.ledger, b.fragments.arrived, b.fragments.buckets = Ledger{}, 0, [maxFragmented]int16{}
-		for n := 0; len(steps) >= 3; n, steps = n+1, steps[3:] {
-			where := part{from: uint32(steps[0]&0x3f) * 8, last: steps[0]&0x80 != 0}
-			where.to = where.from + uint32(steps[1]%32)
-			key, p := fragmentKey{id: uint32(steps[2] % 3), version: 4}, flow.Packet{Proto: flow.UDP, PortB: uint16(steps[2] / 3 % 2)}
-			data := make([]byte, 64)
-			var r Reason
-			if where.from == 0 {
-				r = b.firstFragment(reasonDecoded, data, 64, &key, where, &p)
-			} else {
-				r = b.laterFragment(data, 20, 64, uint8(flow.UDP), &key, where, &p)
-			}
-			if r != reasonDecoded && r != reasonUnmatched && r.Class() != FragmentOverlap {
-				t.Fatalf("step %d: %v", n, r)
-			}
-			if b.ledger.Unfinished() > b.ledger.Fragmented {
-				t.Fatalf("%+v", b.ledger)
-			}
-			e := b.fragments.get(&key)
-			if e == nil {
-				continue
-			}
-			var covered [1024]bool
-			sum := uint32(0)
-			for _, q := range e.pieces[:e.n] {
-				for at := q.from; at < q.to; at++ {
-					if covered[at] {
-						t.Fatalf("octet %d twice: %v", at, e.pieces[:e.n])
-					}
-					covered[at] = true
-					sum++
-				}
-			}
-			if !e.unlisted && sum != e.sum || e.size != 0 && e.top > e.size {
-				t.Fatalf("%+v", e)
-			}
-		}
-	})
 }

@@ -47,11 +47,11 @@ func (d *decoder) ipv4(data []byte, off, wire int, out *flow.Batch) Reason {
 	var r Reason
 	if fragment := binary.BigEndian.Uint16(h[6:]) & 0x3fff; fragment == 0 {
 		r = d.transport4(data, at, end, proto, p)
-		if r == reasonDecoded && proves(p) && h[2]|h[3] != 0 {
-			d.checksum4(data, off, off+total, at, p)
+		if h[2]|h[3] != 0 && off+total <= len(data) {
+			d.headers = headers{network: uint32(off), size: uint16(d.transportAt - off)}
 		}
 	} else {
-		key := fragmentKey{id: uint32(binary.BigEndian.Uint16(h[4:])), proto: proto, version: 4, path: d.path}
+		key := fragmentKey{id: uint32(binary.BigEndian.Uint16(h[4:])), proto: proto, version: 4, path: d.path, context: p.Context}
 		copy(key.src[:], h[12:16])
 		copy(key.dst[:], h[16:20])
 		where := partOf(uint32(fragment&0x1fff), at, end, fragment&0x2000 == 0)
@@ -111,13 +111,13 @@ func (d *decoder) ipv6(data []byte, off, wire int, out *flow.Batch) Reason {
 	}
 	p.IPLen = uint32(ipv6Header + payload)
 	end := d.end(off+ipv6Header+payload, wire)
-	key := fragmentKey{version: 6, path: d.path}
+	key := fragmentKey{version: 6, path: d.path, context: p.Context}
 	copy(key.src[:], h[8:24])
 	copy(key.dst[:], h[24:40])
 	r := d.extensions(data, off+ipv6Header, end, h[6], &key, p)
 	if r == reasonDecoded {
-		if proves(p) && h[4]|h[5] != 0 && !d.firstPart && p.Bits&flow.Fragment == 0 {
-			d.checksum6(data, off+ipv6Header+payload, &key.src, &key.dst, p)
+		if h[4]|h[5] != 0 && off+ipv6Header+payload <= len(data) && !d.firstPart && p.Bits&flow.Fragment == 0 {
+			d.headers = headers{network: uint32(off), size: uint16(d.transportAt - off)}
 		}
 		out.Payload[out.N] = d.payload
 		d.hasher.SetEnds6(p, &out.Addr6[out.N], &key.src, &key.dst)

@@ -104,10 +104,8 @@ func TestICMPErrorsCut(t *testing.T) {
 }
 
 func TestICMPErrorsNoAllocations(t *testing.T) {
-	table := flow.NewTable(flow.Options{})
-	defer table.Close()
-	r := &run{in: &inputs{list: []*Input{{Interfaces: []Interface{{LinkType: linkEthernet}}}}}, table: table, result: new(Result)}
-	r.decoder = newDecoder(table, &r.result.Ledger)
+	r := newTestRun(flow.Options{}, Interface{LinkType: linkEthernet})
+	defer r.table.Close()
 	frames := [][]byte{unhex(t, macs+"08 00"+udp4), error4(t, hostB, hostA, 3, 3, unhex(t, udp4)[:28]), unhex(t, macs+"86 dd"+udp6), error6(t, 1, 4, unhex(t, udp6))}
 	r.records.n = flow.BatchSize
 	for i := range r.records.recs {

@@ -155,9 +155,7 @@ func TestKeyInterface(t *testing.T) {
 		key  flow.Key
 		want uint64
 	}{{0, 1}, {flow.KeyInterface, 2}, {flow.KeyVLAN, 2}, {flow.KeyInterface | flow.KeyVLAN, 4}} {
-		table := flow.NewTable(flow.Options{Key: c.key})
-		r := &run{in: &inputs{list: []*Input{{Interfaces: []Interface{{LinkType: linkEthernet, Name: "eth0"}, {LinkType: linkEthernet}}}}}, table: table, result: new(Result)}
-		r.decoder = newDecoder(table, &r.result.Ledger)
+		r := newTestRun(flow.Options{Key: c.key}, Interface{LinkType: linkEthernet, Name: "eth0"}, Interface{LinkType: linkEthernet})
 		if c.key&flow.KeyInterface != 0 {
 			r.decoder.interfaceName = r.in.interfaceName
 		}
@@ -168,19 +166,17 @@ func TestKeyInterface(t *testing.T) {
 			r.records.recs[i] = record{data: data, wire: uint32(len(data)), time: int64(i), num: uint64(i) + 1, iface: uint16(i % 2)}
 		}
 		r.track()
-		if n := table.Counters().Created; n != c.want {
+		if n := r.table.Counters().Created; n != c.want {
 			t.Errorf("key %d: %d connections, want %d", c.key, n, c.want)
 		}
-		table.Close()
+		r.table.Close()
 	}
 }
 
 // Filters, copies and keys cost no allocation either.
 func TestNoAllocationsFiltered(t *testing.T) {
-	table := flow.NewTable(flow.Options{Key: flow.KeyVLAN | flow.KeyInterface})
-	defer table.Close()
-	r := &run{in: &inputs{list: []*Input{{Interfaces: []Interface{{LinkType: linkEthernet, Name: "a"}, {LinkType: linkEthernet, Name: "b"}}}}}, table: table, result: new(Result)}
-	r.decoder = newDecoder(table, &r.result.Ledger)
+	r := newTestRun(flow.Options{Key: flow.KeyVLAN | flow.KeyInterface}, Interface{LinkType: linkEthernet, Name: "a"}, Interface{LinkType: linkEthernet, Name: "b"})
+	defer r.table.Close()
 	r.decoder.interfaceName = r.in.interfaceName
 	r.decoder.copies = &copies{seed: r.decoder.fragments.seed}
 	r.decoder.filter = &flow.Filter{Nets: []netip.Prefix{netip.MustParsePrefix("192.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}, Ports: []flow.PortRange{{First: 0, Last: 60000}}}

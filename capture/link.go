@@ -36,6 +36,8 @@ const (
 	etherPPPoE     = 0x8864
 	etherProvider  = 0x88a8 // 802.1ad
 	etherOldQinQ   = 0x9100
+	etherVNTag     = 0x8926 // Cisco's VN-Tag, between an adapter and its fabric extender
+	etherETag      = 0x893f // IEEE 802.1BR
 )
 
 const (
@@ -46,7 +48,6 @@ const (
 // link strips everything in front of the IP header. It returns where that starts and its version as EtherType (etherIPv4 or
 // etherIPv6), or the reason why there is none. VLAN tags go to d.tags.
 func (d *decoder) link(linkType uint16, data []byte, wire int) (off int, etherType uint16, r Reason) {
-	d.tagCount = 0
 	switch linkType {
 	case linkEthernet:
 		if len(data) < 14 {
@@ -103,25 +104,31 @@ func cut(need, end int, truncated, malformed Reason) Reason {
 func (d *decoder) nonIP(s space, number uint16) (int, uint16, Reason) {
 	if d.depth > 0 {
 		d.ledger.InnerNonIP.add(Kind{s, number})
+		if (Kind{s, number}).hides() {
+			d.ledger.Opaque.add(d.carrier)
+		}
 	} else {
 		d.ledger.NonIP.add(Kind{s, number})
 	}
 	return 0, 0, reasonNonIP
 }
 
-// etherType follows VLAN tags, LLC, MPLS and PPPoE from off, right behind the type field.
+// etherType follows tags, LLC, MPLS and PPPoE from off, right behind the type field. Tags that name a port and no VLAN are noted as VLAN 0.
 func (d *decoder) etherType(t uint16, data []byte, off, wire int) (int, uint16, Reason) {
-	for t == etherVLAN || t == etherProvider || t == etherOldQinQ {
-		if len(data) < off+4 {
-			return 0, 0, cut(off+4, wire, truncatedLink, malformedLink)
+	for size := tagSize(t); size > 0; size = tagSize(t) {
+		if len(data) < off+size {
+			return 0, 0, cut(off+size, wire, truncatedLink, malformedLink)
 		}
 		if d.tagCount == maxVLANs {
 			return 0, 0, deepLink
 		}
-		d.tags[d.tagCount] = binary.BigEndian.Uint16(data[off:]) & 0x0fff
+		d.tags[d.tagCount] = 0
+		if size == vlanTag {
+			d.tags[d.tagCount] = binary.BigEndian.Uint16(data[off:]) & 0x0fff
+		}
 		d.tagCount++
-		t = binary.BigEndian.Uint16(data[off+2:])
-		off += 4
+		off += size
+		t = binary.BigEndian.Uint16(data[off-2:])
 	}
 	switch {
 	case t == etherIPv4 || t == etherIPv6:
@@ -134,6 +141,21 @@ func (d *decoder) etherType(t uint16, data []byte, off, wire int) (int, uint16, 
 		return d.pppoe(data, off, wire)
 	}
 	return d.nonIP(byEtherType, t)
+}
+
+const vlanTag = 4 // size of a VLAN tag behind its EtherType, with the type that follows
+
+// tagSize is the size of what stands between the EtherType of a tag and the header behind it; 0 for other types.
+func tagSize(t uint16) int {
+	switch t {
+	case etherVLAN, etherProvider, etherOldQinQ:
+		return vlanTag
+	case etherVNTag:
+		return 6
+	case etherETag:
+		return 8
+	}
+	return 0
 }
 
 // llc takes IP behind SNAP with the Ethernet or the bridge-tunnel organisation code (RFC 1042, IEEE 802.1H), or behind SAP 6.

@@ -47,7 +47,7 @@ func radiotapPads(h []byte) bool {
 }
 
 // wireless reads the header of an IEEE 802.11 frame (9.2 and 9.3.2 of the standard). Of data frames what is not encrypted is LLC; of an
-// aggregated one the first part is read.
+// aggregated one the first part is read, and the frame counted if it has more: they have no packet number of their own.
 func (d *decoder) wireless(data []byte, off, wire int, padded bool) (int, uint16, Reason) {
 	const dataFrame, noData, qos = 2, 4, 8
 	const bothWays, protected, order = 0x03, 0x40, 0x80
@@ -83,7 +83,18 @@ func (d *decoder) wireless(data []byte, off, wire int, padded bool) (int, uint16
 		size = (size + 3) &^ 3
 	}
 	if aggregated {
-		size += 14
+		if at := off + size; len(data) >= at+partHeader && endOfPart(data, at)+partHeader <= wire {
+			d.ledger.Aggregated++
+		}
+		size += partHeader
 	}
 	return d.llc(data, off+size, wire)
+}
+
+// partHeader is the size of what stands in front of a part of an aggregated frame: two addresses and a length (9.3.2.2.2).
+const partHeader = 14
+
+// endOfPart is where the part at at ends, padded to four bytes.
+func endOfPart(data []byte, at int) int {
+	return at + (partHeader+int(binary.BigEndian.Uint16(data[at+12:]))+3)&^3
 }

@@ -52,6 +52,22 @@ func TestWirelessAndNetfilter(t *testing.T) {
 			checkCuts(t, c.link, data)
 		})
 	}
+	const header, subframe = "88 01 00 00" + addresses + "00 00" + "80 00", "02 00 00 00 00 01 02 00 00 00 00 02 00 28" + snap + udp4
+	for _, c := range []struct {
+		hex  string
+		want uint64
+	}{
+		{header + subframe, 0},
+		{header + subframe + "00 00" + "11 22 33 44", 0}, // padding and check sequence
+		{header + subframe + "00 00" + subframe, 1},
+		{header + "02 00 00 00 00 01 02 00 00 00 00 02 00 1c aa aa 03 00 00 00 08 06" + zeros(20) + "00 00" + subframe, 1}, // ARP in front
+	} {
+		b, data := newBench(), unhex(t, c.hex)
+		if b.decode(link80211, record{data: data, wire: uint32(len(data))}); b.ledger.Aggregated != c.want {
+			t.Errorf("%d aggregated frames with more than one part, want %d: %s", b.ledger.Aggregated, c.want, c.hex)
+		}
+		checkCuts(t, link80211, data)
+	}
 	for kind, want := range map[Kind]string{{by80211, wirelessEncrypted}: "encrypted 802.11", {by80211, wirelessFragment}: "802.11 fragment", {by80211, 0x08}: "802.11 type 0 subtype 8"} {
 		if kind.String() != want {
 			t.Errorf("%v, want %s", kind, want)

@@ -10,6 +10,7 @@ import (
 	"io"
 
 	"pcapaudit/capture/flow"
+	"pcapaudit/capture/inspect"
 )
 
 // Config says what a run reads and who takes the connections.
@@ -23,6 +24,7 @@ type Config struct {
 	TunnelPorts    []TunnelPort            // beside the default ones, which they may change
 	MaxConnections int                     // open at once; 0 means flow.DefaultMaxConnections
 	Emit           func(*flow.Conn)        // called once for each connection, from the goroutine of Run; nil: they are only counted
+	Learn          inspect.Learn           // takes names and announced ports as they are seen, before any connection that begins later is emitted
 	Progress       func(done, total int64) // stored bytes of the inputs, about once in progressStep; total is -1 where it is not known; nil: no reports
 }
 
@@ -34,9 +36,11 @@ type run struct {
 	in        *inputs
 	table     *flow.Table
 	decoder   *decoder
+	inspector *inspect.Inspector
 	records   recordBatch
 	packets   decoded
 	result    *Result
+	extract   *extraction // nil: the packets are not written
 	progress  func(done, total int64)
 	sinceTold int
 }
@@ -45,6 +49,15 @@ type run struct {
 // When ctx is done it stops reading, and what was read is the result. The error is that of inputs that cannot be opened (an *InputError,
 // without result) or read as one sequence, or of a ledger that does not balance, which is a defect of this program. A damaged input is no error: its Input says where it ends.
 func Run(ctx context.Context, c Config) (*Result, error) {
+	r, err := newRun(ctx, &c)
+	if err != nil {
+		return nil, err
+	}
+	return r.finish(r.read(ctx))
+}
+
+// newRun opens the inputs.
+func newRun(ctx context.Context, c *Config) (*run, error) {
 	options := inputOptions{hash: c.Hash}
 	if ctx.Err() == nil {
 		options.stop = ctx.Done()
@@ -54,7 +67,9 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 		return nil, err
 	}
 	r := &run{in: in, result: new(Result), progress: c.Progress}
-	r.table = flow.NewTable(flow.Options{MaxConnections: c.MaxConnections, Key: c.Key, Seed: seed(), Emit: r.emit(c.Emit)})
+	r.table = flow.NewTable(flow.Options{MaxConnections: c.MaxConnections, Key: c.Key, Seed: seed(), Check: r.sound, Emit: r.emit(c.Emit),
+		Ending: func(rec uint32) { r.inspector.Ending(rec) }})
+	r.inspector = inspect.New(r.table, c.Learn)
 	r.decoder = newDecoder(r.table, &r.result.Ledger)
 	r.decoder.ports.add(c.TunnelPorts)
 	r.decoder.filter = c.Filter
@@ -64,10 +79,15 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	if c.Dedup {
 		r.decoder.copies = &copies{seed: maphash.MakeSeed()}
 	}
-	readErr := r.read(ctx)
-	in.close()
+	return r, nil
+}
+
+// finish lets go of everything and checks the ledgers; readErr is that of read.
+func (r *run) finish(readErr error) (*Result, error) {
+	r.in.close()
 	r.table.Close()
-	r.result.finish(in, r.table.Counters())
+	r.result.Inspection = r.inspector.Counters()
+	r.result.finish(r.in, r.table.Counters())
 	return r.result, errors.Join(readErr, r.result.Balanced())
 }
 
@@ -96,6 +116,10 @@ func (r *run) read(ctx context.Context) error {
 		}
 		err := r.in.fill(&r.records)
 		r.track()
+		if r.extract != nil && r.extract.err != nil {
+			r.stop()
+			return r.extract.err
+		}
 		if err == io.EOF {
 			r.result.Interrupted = ctx.Err() != nil
 			return nil
@@ -116,9 +140,7 @@ func (r *run) stop() {
 	}
 }
 
-// track takes the batch of records through decoding and the table. Packets that AddBatch marks with flow.Head belong to connections of
-// which nothing is known yet: right behind it their payloads, r.records.recs[r.packets.record[i]].data from PayloadOff, are still there to
-// be inspected.
+// track takes the batch of records through decoding, the table and inspection.
 func (r *run) track() {
 	for i := range r.records.recs[:r.records.n] {
 		rec := &r.records.recs[i]
@@ -128,6 +150,27 @@ func (r *run) track() {
 	for from := 0; from < r.records.n; {
 		from = r.decoder.batch(&r.records, from, r.in.linkType, &r.packets)
 		r.table.AddBatch(&r.packets.Batch)
+		r.inspect()
+		if r.extract != nil {
+			r.extract.collect(r)
+		}
+	}
+	if r.extract != nil {
+		r.extract.write(r)
+	}
+}
+
+// sound is flow.Options.Check.
+func (r *run) sound(i int, evidence bool) bool {
+	return r.decoder.sound(&r.packets, i, r.records.recs[r.packets.record[i]].data, evidence)
+}
+
+// inspect hands over the payloads that the table wants, while they are there.
+func (r *run) inspect() {
+	for i := range r.packets.Packets[:r.packets.N] {
+		if p := &r.packets.Packets[i]; p.Bits&flow.Head != 0 {
+			r.inspector.Packet(&r.packets.Batch, i, r.records.recs[r.packets.record[i]].data[p.PayloadOff:][:p.PayloadLen])
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"pcapaudit/capture/flow"
+	"pcapaudit/capture/inspect"
 )
 
 // Result is what the captures could show.
@@ -18,6 +19,7 @@ type Result struct {
 
 	Ledger      Ledger
 	Connections flow.Counters
+	Inspection  inspect.Counters
 	Outcomes    [flow.OneWay + 1]uint64 // emitted connections by flow.Outcome
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"pcapaudit/capture/flow"
+	"pcapaudit/capture/inspect"
 )
 
 // captureFiles lists the captures beside the project, hostile ones included, without those that are no capture files.
@@ -104,6 +105,52 @@ func TestRunDeterministic(t *testing.T) {
 	if !reflect.DeepEqual(once, again) {
 		t.Errorf("two runs differ: %d and %d connections", len(once), len(again))
 	}
+}
+
+// How the bytes of a capture arrive, and so how its packets are cut into batches, changes nothing.
+func TestRunInPieces(t *testing.T) {
+	for _, name := range captureFiles(t) {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(data) > 16<<20 {
+			continue
+		}
+		run := func(size int) (conns []flow.Conn, res *Result, err error) {
+			res, err = Run(context.Background(), Config{Inputs: []string{"-"}, Stdin: &pieces{data, size}, Emit: func(c *flow.Conn) { conns = append(conns, *c) }})
+			return conns, res, err
+		}
+		conns, res, err := run(len(data))
+		var input *InputError
+		if errors.As(err, &input) {
+			continue
+		}
+		again, other, err := run(500)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(conns, again) {
+			t.Errorf("%s: connections differ", filepath.Base(name))
+		}
+		if !reflect.DeepEqual(res, other) {
+			t.Errorf("%s:\n%+v\n%+v", filepath.Base(name), res, other)
+		}
+	}
+}
+
+// pieces gives at most size bytes at a time.
+type pieces struct {
+	data []byte
+	size int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	n := copy(b, p.data[:min(p.size, len(p.data))])
+	if p.data = p.data[n:]; n == 0 {
+		return 0, io.EOF
+	}
+	return n, nil
 }
 
 func TestRunCoverage(t *testing.T) {
@@ -204,11 +251,19 @@ func mixedBatch(t testing.TB) *recordBatch {
 	return b
 }
 
+// newTestRun is a run whose records the test puts in place.
+func newTestRun(o flow.Options, interfaces ...Interface) *run {
+	r := &run{in: &inputs{list: []*Input{{Interfaces: interfaces}}}, result: new(Result)}
+	o.Check = r.sound
+	r.table = flow.NewTable(o)
+	r.inspector = inspect.New(r.table, inspect.Learn{})
+	r.decoder = newDecoder(r.table, &r.result.Ledger)
+	return r
+}
+
 func TestNoAllocations(t *testing.T) {
-	table := flow.NewTable(flow.Options{})
-	defer table.Close()
-	r := &run{in: &inputs{list: []*Input{{Interfaces: []Interface{{LinkType: linkEthernet}}}}}, table: table, result: new(Result)}
-	r.decoder = newDecoder(table, &r.result.Ledger)
+	r := newTestRun(flow.Options{}, Interface{LinkType: linkEthernet})
+	defer r.table.Close()
 	r.records = *mixedBatch(t)
 	if n := testing.AllocsPerRun(100, r.track); n != 0 {
 		t.Errorf("%v allocations a batch in decoding and tracking, want 0", n)
@@ -270,8 +325,12 @@ func FuzzDecode(f *testing.F) {
 	for _, data := range tunnelSeeds(f) {
 		f.Add(uint16(linkRaw), data, uint16(0))
 	}
+	for _, c := range decodeCases {
+		f.Add(c.link, unhex(f, c.hex), uint16(0))
+	}
 	b := newBench()
 	f.Fuzz(func(t *testing.T, link uint16, data []byte, missing uint16) {
+		b.fragments.forget() // what waits of the inputs before
 		rec := record{data: data, wire: uint32(len(data)) + uint32(missing), time: math.MaxInt64}
 		b.ledger.Read.add(rec.length())
 		r := b.decode(link, rec)

@@ -3,7 +3,6 @@ package capture
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"math"
 	mathbig "math/big"
 	"reflect"
@@ -193,41 +192,3 @@ type stepReader struct {
 }
 
 func (r *stepReader) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), r.step)]) }
-
-func fuzzInput(t *testing.T, data []byte) {
-	in, err := openInputs([]string{"-"}, dribbles(data, 1000), inputOptions{expanded: 1 << 20})
-	if err != nil {
-		return
-	}
-	piped := drainInputs(t, in)
-	in.close()
-	path := writeFile(t, t.TempDir(), "f", data)
-	read, file := readInputs(t, nil, inputOptions{hash: true}, path)
-	if one := file.list[0]; one.Size != int64(len(data)) {
-		t.Fatalf("size %d of %d", one.Size, len(data))
-	}
-	if dataOf(piped) != dataOf(read) || in.list[0].State != file.list[0].State || in.list[0].Read != file.list[0].Read {
-		t.Fatalf("a stream and a file of the same bytes differ: %+v %+v", in.list[0], file.list[0])
-	}
-}
-
-func FuzzPcap(f *testing.F) {
-	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
-		for _, magic := range []uint32{pcapMagicMicro, pcapMagicNano, pcapMagicPatched} {
-			f.Add(pcapBytes(order, magic, 1, testPacket{ticks: 1e15, data: []byte("abcdef")}, testPacket{data: make([]byte, 70)}))
-		}
-	}
-	f.Fuzz(fuzzInput)
-}
-
-func FuzzPcapng(f *testing.F) {
-	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
-		w := &ngBytes{order: order}
-		w.section(ngOption{sectionOS, []byte("os")}).iface(1, 96, ngOption{interfaceResolution, []byte{0x86}}, ngOption{interfaceOffset, make([]byte, 8)})
-		w.enhanced(testPacket{ticks: 1e15, data: []byte("abc")}, ngOption{packetDropCount, make([]byte, 8)})
-		w.old(testPacket{data: []byte("d")}, 1).simple(testPacket{data: []byte("efgh")}).statistics(0, ngOption{statisticsReceived, make([]byte, 8)})
-		f.Add(w.Bytes())
-	}
-	f.Add(fmt.Append(nil, "\n\r\r\n"))
-	f.Fuzz(fuzzInput)
-}

@@ -14,7 +14,7 @@ const (
 	NonIP                          // well-formed, carries no IP that is decoded (ARP, STP, LLDP ...)
 	Truncated                      // the capture kept too few bytes of it: the snaplen, not the sender, cut a needed header
 	Malformed                      // no receiver could take it for what it claims to be
-	FragmentUnmatched              // a later fragment whose first one was not seen before it
+	FragmentUnmatched              // a later fragment without its first one, which may come and take it elsewhere: see fragmentLifetime
 	UnsupportedLink                // of a link type that is not decoded
 	TooDeep                        // more headers on top of each other than the limits allow
 	FragmentOverlap                // a fragment that overlaps one before it, and all later ones of that datagram (RFC 5722)
@@ -84,7 +84,7 @@ var reasons = [...]struct {
 	malformedUDP:       {Malformed, "UDP length below the header's"},
 	malformedFragment:  {Malformed, "fragment ends beyond 65535 octets"},
 	fragmentOverlap:    {FragmentOverlap, "contradicts an earlier fragment of its datagram"},
-	fragmentRefused:    {FragmentOverlap, "of a datagram refused before"},
+	fragmentRefused:    {FragmentOverlap, "of a datagram that is refused"},
 	reasonUnmatched:    {FragmentUnmatched, "first fragment not seen"},
 	reasonUnsupported:  {UnsupportedLink, "link type"},
 	deepLink:           {TooDeep, "VLAN tags or MPLS labels"},
@@ -110,17 +110,23 @@ func (t *Tally) add(wire int) {
 	t.Bytes += uint64(wire)
 }
 
+func (t *Tally) remove(wire int) {
+	t.Packets--
+	t.Bytes -= uint64(wire)
+}
+
 // Ledger accounts for every packet read. The zero value is an empty one.
 type Ledger struct {
 	Read        Tally             // counted as the readers hand packets over
-	Reasons     [NumReasons]Tally // counted as decoding ends, once a packet
+	Reasons     [NumReasons]Tally // counted as decoding ends, once a packet; of them only FragmentUnmatched is not final at once
 	NonIP       Kinds             // what the non-ip packets were
 	Unsupported Kinds             // link types of the unsupported-link packets
 	Cut         uint64            // decoded packets of which the capture kept only the head
 	Overlong    uint64            // decoded packets whose IP length exceeds the frame's
 	Checksums   Checksums         // of decoded packets; the broken ones count in connections and are no evidence
+	Aggregated  uint64            // 802.11 frames with more packets in them than the first one, which is the one that is read
 
-	// Datagrams of which a first fragment was seen, by what became of them; see Unfinished.
+	// Datagrams of which a fragment was seen, by what became of them; see Unfinished.
 	Fragmented, Reassembled, Refused uint64
 
 	// Packets inside tunnels are accounted for on their own: they are in records that are counted above.
@@ -128,9 +134,10 @@ type Ledger struct {
 	Inner      [NumReasons]Tally // of what they carry, once each; bytes behind the tunnel's header
 	InnerNonIP Kinds             // what the non-ip ones were
 	NoTunnel   uint64            // payloads where a tunnel may be that are none, or of a sort that is not opened
+	Opaque     Opaques           // who exchanged them, and tunnels whose content is not read
 }
 
-// Unfinished are the datagrams of which fragments are missing: not captured, never sent, or before the first one.
+// Unfinished are the datagrams of which fragments are missing: not captured, or never sent.
 func (l *Ledger) Unfinished() uint64 { return l.Fragmented - l.Reassembled - l.Refused }
 
 // InnerClass is Class for the packets inside tunnels.
@@ -232,12 +239,16 @@ type KindCount struct {
 
 // Kinds counts packets by kind; kinds beyond the first maxKinds are counted together. The zero value is empty.
 type Kinds struct {
-	Other uint64 // packets of further kinds
-	n     int
-	list  [maxKinds]KindCount
+	Other  uint64 // packets of further kinds
+	hiding uint64
+	n      int
+	list   [maxKinds]KindCount
 }
 
 func (k *Kinds) add(kind Kind) {
+	if kind.hides() {
+		k.hiding++
+	}
 	for i := range k.list[:k.n] {
 		if k.list[i].Kind == kind {
 			k.list[i].Packets++
@@ -252,15 +263,38 @@ func (k *Kinds) add(kind Kind) {
 	k.n++
 }
 
-// Encrypted counts packets that are encrypted below IP: IEEE 802.11 data frames and MACsec (EtherType 0x88e5). What they carry is not known.
-func (k *Kinds) Encrypted() uint64 {
-	var sum uint64
-	for _, c := range k.list[:k.n] {
-		if c.Kind == (Kind{by80211, wirelessEncrypted}) || c.Kind == (Kind{byEtherType, 0x88e5}) {
-			sum += c.Packets
+// Hiding counts packets, of whatever kind, that may carry others, which are not read.
+func (k *Kinds) Hiding() uint64 { return k.hiding }
+
+// hides says whether packets of a kind may carry IP that is not read: encrypted, compressed, in pieces, or behind headers that are not known.
+func (k Kind) hides() bool {
+	switch k.space {
+	case by80211:
+		return k.number == wirelessEncrypted || k.number == wirelessFragment
+	case byEtherType:
+		switch k.number {
+		case etherMPLS, etherMPLSMulti, // pseudowires
+			0x22f3, // TRILL (RFC 6325)
+			0x880b, // PPP, in GRE (RFC 2637)
+			0x88e5, // MACsec (IEEE 802.1AE)
+			0x88e7, // provider backbone bridging (IEEE 802.1ah)
+			0x8903, // FabricPath
+			0x894f: // network service header (RFC 8300)
+			return true
+		}
+	case byPPP:
+		switch k.number {
+		case 0x0003, 0x0005, // robust header compression (RFC 3241)
+			0x002d, 0x002f, // compressed TCP/IP (RFC 1332)
+			0x0031,         // bridging (RFC 3518)
+			0x003d,         // multilink (RFC 1990)
+			0x0053, 0x0055, // encryption (RFC 1968)
+			0x0061, 0x0063, 0x0065, 0x0067, 0x0069, 0x2063, 0x2065, 0x2067, 0x2069, // header compression (RFC 3544)
+			0x00fb, 0x00fd: // compression (RFC 1962)
+			return true
 		}
 	}
-	return sum
+	return false
 }
 
 func (k *Kinds) total() uint64 {

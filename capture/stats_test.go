@@ -54,7 +54,10 @@ func TestKinds(t *testing.T) {
 		k.add(Kind{byEtherType, 0x9001})
 		k.add(Kind{byLLC, 0x4242}) // came too late for a count of its own
 	}
-	if k.Other != 2*maxKinds+5 || k.total() != 3*maxKinds+10 {
+	if k.add(Kind{byEtherType, 0x88e5}); k.Hiding() != 1 { // so did MACsec
+		t.Errorf("%d hide something", k.Hiding())
+	}
+	if k.Other != 2*maxKinds+6 || k.total() != 3*maxKinds+11 {
 		t.Errorf("%d of %d are others", k.Other, k.total())
 	}
 	sorted := k.Sorted()

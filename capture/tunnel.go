@@ -19,23 +19,26 @@ const (
 type tunnelKind uint8
 
 const (
-	tunnelNone   tunnelKind = iota
-	tunnelIPIP              // RFC 2003
-	tunnel6in4              // RFC 4213
-	tunnel4in6              // RFC 2473
-	tunnel6in6              // RFC 2473
-	tunnelGRE               // RFC 2784, 2890
-	tunnelERSPAN            // of a switch's mirror session, in GRE
-	tunnelVXLAN             // RFC 7348
-	tunnelGPE               // VXLAN with a protocol (draft-ietf-nvo3-vxlan-gpe)
-	tunnelGENEVE            // RFC 8926
-	tunnelGTPU              // 3GPP TS 29.281
-	tunnelTeredo            // RFC 4380
-	tunnelGREUDP            // RFC 8086
+	tunnelNone    tunnelKind = iota
+	tunnelIPIP               // RFC 2003
+	tunnel6in4               // RFC 4213
+	tunnel4in6               // RFC 2473
+	tunnel6in6               // RFC 2473
+	tunnelGRE                // RFC 2784, 2890
+	tunnelERSPAN             // of a switch's mirror session, in GRE
+	tunnelVXLAN              // RFC 7348
+	tunnelGPE                // VXLAN with a protocol (draft-ietf-nvo3-vxlan-gpe)
+	tunnelGENEVE             // RFC 8926
+	tunnelGTPU               // 3GPP TS 29.281
+	tunnelTeredo             // RFC 4380
+	tunnelGREUDP             // RFC 8086
+	tunnelEtherIP            // RFC 3378
+	tunnelPPTP               // RFC 2637: GRE of version 1 around PPP, which is not opened
 )
 
 var tunnelNames = [...]string{tunnelIPIP: "ip-in-ip", tunnel6in4: "6in4", tunnel4in6: "4in6", tunnel6in6: "6in6", tunnelGRE: "gre", tunnelERSPAN: "erspan",
-	tunnelVXLAN: "vxlan", tunnelGPE: "vxlan-gpe", tunnelGENEVE: "geneve", tunnelGTPU: "gtp-u", tunnelTeredo: "teredo", tunnelGREUDP: "gre-in-udp"}
+	tunnelVXLAN: "vxlan", tunnelGPE: "vxlan-gpe", tunnelGENEVE: "geneve", tunnelGTPU: "gtp-u", tunnelTeredo: "teredo", tunnelGREUDP: "gre-in-udp",
+	tunnelEtherIP: "etherip", tunnelPPTP: "pptp"}
 
 // TunnelPort says that a UDP port carries a tunnel. See ParseTunnelPort.
 type TunnelPort struct {
@@ -50,8 +53,8 @@ var defaultTunnelPorts = []TunnelPort{{tunnelVXLAN, 4789}, {tunnelVXLAN, 8472}, 
 func ParseTunnelPort(s string) (TunnelPort, error) {
 	name, number, _ := strings.Cut(s, "=")
 	kind := tunnelKind(max(slices.Index(tunnelNames[:], name), 0))
-	if kind < tunnelVXLAN {
-		return TunnelPort{}, fmt.Errorf("tunnel port %q: name one of %s, as in vxlan=8473", s, strings.Join(tunnelNames[tunnelVXLAN:], ", "))
+	if kind < tunnelVXLAN || kind > tunnelGREUDP {
+		return TunnelPort{}, fmt.Errorf("tunnel port %q: name one of %s, as in vxlan=8473", s, strings.Join(tunnelNames[tunnelVXLAN:tunnelGREUDP+1], ", "))
 	}
 	port, err := strconv.ParseUint(number, 10, 16)
 	if err != nil || port == 0 {
@@ -99,21 +102,24 @@ type layer struct {
 // is left.
 func (d *decoder) unwrap(rec *record, from int, out *decoded) bool {
 	for d.next.depth > 0 {
-		if out.N == flow.BatchSize {
+		if !d.room(out) {
 			return false
 		}
 		l := d.next
 		d.next = layer{}
 		r := d.inner(rec, &l, &out.Batch)
+		if d.datagram != nil {
+			d.settle(r, from, l.end-l.off, false, out)
+		}
 		if r == reasonDecoded {
-			d.lookInside(rec.data[:min(len(rec.data), l.end)], &out.Packets[out.N])
+			d.lookInside(rec.data[:min(len(rec.data), l.end)], &out.Batch)
 			if d.filter != nil {
 				r = d.filtered(&out.Batch)
 			}
 		}
 		d.ledger.Inner[r].add(l.end - l.off)
 		if r == reasonDecoded {
-			out.record[out.N] = uint16(from)
+			out.record[out.N], out.headers[out.N] = uint16(from), d.headers
 			out.N++
 		}
 	}
@@ -125,7 +131,7 @@ func (d *decoder) unwrap(rec *record, from int, out *decoded) bool {
 func (d *decoder) inner(rec *record, l *layer, out *flow.Batch) Reason {
 	p := &out.Packets[out.N]
 	*p = flow.Packet{Time: rec.time, Num: rec.num, File: rec.file, Bits: l.bits, Depth: l.depth}
-	d.depth, d.path, d.tagCount = l.depth, l.path, 0
+	d.depth, d.path = l.depth, l.path
 	data := rec.data[:min(len(rec.data), l.end)]
 	off, t := l.off, l.etherType
 	if t == etherBridged {
@@ -152,14 +158,15 @@ func (d *decoder) mayCarry(p *flow.Packet) bool {
 		return false
 	case flow.UDP:
 		return d.ports.has(p.PortA) || d.ports.has(p.PortB)
-	case flow.GRE, protoIPv4, protoIPv6:
+	case flow.GRE, protoIPv4, protoIPv6, protoEtherIP:
 		return true
 	}
 	return false
 }
 
-// lookInside sets d.next if packet p, just decoded from data, is one of a tunnel. Later fragments carry no header of one.
-func (d *decoder) lookInside(data []byte, p *flow.Packet) {
+// lookInside sets d.next if packet out.N, just decoded from data, is one of a tunnel. Later fragments carry no header of one.
+func (d *decoder) lookInside(data []byte, out *flow.Batch) {
+	p := &out.Packets[out.N]
 	if !d.mayCarry(p) || p.Bits&flow.Fragment != 0 {
 		return
 	}
@@ -172,16 +179,20 @@ func (d *decoder) lookInside(data []byte, p *flow.Packet) {
 	}
 	if need < 0 || need > whole {
 		d.ledger.NoTunnel++
+		if kind := d.unopened(p, h); need < 0 && kind != tunnelNone {
+			d.ledger.Opaque.add(carrierOf(out, kind))
+		}
 		return
 	}
 	d.ledger.Opened++
+	d.carrier = carrierOf(out, c.kind)
 	switch {
 	case need > len(h):
 		d.ledger.Inner[truncatedTunnel].add(end - off)
 	case d.depth == maxTunnels:
 		d.ledger.Inner[deepTunnels].add(end - off - c.size)
 	default:
-		d.next = layer{etherType: c.etherType, path: d.paths.enter(d.path, &c), depth: d.depth + 1, bits: p.Bits & (flow.BadTime | flow.Broken),
+		d.next = layer{etherType: c.etherType, path: d.paths.enter(d.path, &c), depth: d.depth + 1, bits: p.Bits & flow.BadTime,
 			off: off + c.size, end: end, wire: off + whole}
 	}
 }

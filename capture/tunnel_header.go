@@ -26,8 +26,9 @@ type carriage struct {
 
 // Protocol numbers of IP in IP.
 const (
-	protoIPv4 flow.Proto = 4
-	protoIPv6 flow.Proto = 41
+	protoIPv4    flow.Proto = 4
+	protoIPv6    flow.Proto = 41
+	protoEtherIP flow.Proto = 97
 )
 
 // noTunnel is the need of a header that is none.
@@ -41,11 +42,10 @@ func (d *decoder) carriage(p *flow.Packet, h []byte) (c carriage, need int) {
 		return readGRE(tunnelGRE, h)
 	case protoIPv4, protoIPv6:
 		return bareIP(p, h)
+	case protoEtherIP:
+		return readEtherIP(h)
 	}
-	src, dst := p.PortA, p.PortB
-	if p.Bits&flow.FromB != 0 {
-		src, dst = dst, src
-	}
+	src, dst := sentPorts(p)
 	if c, need = d.overUDP(dst, h); need == noTunnel && src != dst {
 		return d.overUDP(src, h)
 	}
@@ -89,6 +89,56 @@ func bareIP(p *flow.Packet, h []byte) (c carriage, need int) {
 		return c, noTunnel
 	}
 	return c, 0
+}
+
+// sentPorts are those of the source and the destination.
+func sentPorts(p *flow.Packet) (src, dst uint16) {
+	if p.Bits&flow.FromB != 0 {
+		return p.PortB, p.PortA
+	}
+	return p.PortA, p.PortB
+}
+
+// unopened says which tunnel a payload that is none of those that are opened most likely is. A tunnel's port at a client of a service with a
+// system port is chance, and messages of GTP-U that carry no user's packet are about the tunnel itself.
+func (d *decoder) unopened(p *flow.Packet, h []byte) tunnelKind {
+	switch p.Proto {
+	case flow.GRE:
+		if len(h) > 1 && h[1]&7 == 1 {
+			return tunnelPPTP
+		}
+		return tunnelGRE
+	case protoIPv4, protoIPv6:
+		return tunnelIPIP
+	case protoEtherIP:
+		return tunnelEtherIP
+	}
+	src, dst := sentPorts(p)
+	if src < systemPorts || dst < systemPorts {
+		return tunnelNone
+	}
+	kind := d.ports.kind(dst)
+	if kind == tunnelNone {
+		kind = d.ports.kind(src)
+	}
+	if kind == tunnelGTPU && len(h) > 1 && h[0]>>4 == 3 && h[1] != gtpUserPacket {
+		return tunnelNone
+	}
+	return kind
+}
+
+// systemPorts is the first port that is none (RFC 6335, section 6).
+const systemPorts = 1024
+
+// readEtherIP takes version 3, the only one.
+func readEtherIP(h []byte) (c carriage, need int) {
+	if len(h) < 2 {
+		return c, 2
+	}
+	if h[0] != 0x30 || h[1] != 0 {
+		return c, noTunnel
+	}
+	return carriage{kind: tunnelEtherIP, etherType: etherBridged, size: 2}, 2
 }
 
 // readGRE takes version 0 without source routes. Version 1 is PPTP's (RFC 2637): PPP, mostly encrypted.
@@ -195,14 +245,15 @@ func readGENEVE(h []byte) (c carriage, need int) {
 	return carriage{kind: tunnelGENEVE, named: true, id: binary.BigEndian.Uint32(h[4:]) >> 8, etherType: binary.BigEndian.Uint16(h[2:]), size: size}, size
 }
 
+const gtpUserPacket = 255
+
 // readGTPU takes the user packets (message 255) of version 1, behind any extension headers. They are IP, unless the first nibble says
 // otherwise: then it is one of the session types without IP.
 func readGTPU(h []byte) (c carriage, need int) {
-	const userPacket = 255
 	if len(h) < 9 {
 		return c, 9
 	}
-	if h[0]>>4 != 3 || h[1] != userPacket {
+	if h[0]>>4 != 3 || h[1] != gtpUserPacket {
 		return c, noTunnel
 	}
 	size := 8

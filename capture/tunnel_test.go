@@ -144,6 +144,8 @@ func TestTunnels(t *testing.T) {
 			00 00 00 00 00 00 00 01 00  # nonce, confirmation
 			00 00 f2 27 34 ff 8d fd  # origin`, teredo6)), []string{"1 udp [2001::2]:1024 > [2001:db8::1]:53 in teredo"}},
 		{"no teredo", aroundUDP(3544, v6), nil},
+		{"etherip", around4(97, after("30 00", frame)), []string{"1" + dns + "etherip"}},
+		{"etherip of version 2", around4(97, after("20 00", frame)), nil},
 
 		{"gre in udp", aroundUDP(4754, after("20 00 08 00 00 00 00 07", v4)), []string{"1" + dns + "gre-in-udp:key7"}},
 		{"arp inside", aroundUDP(4789, unhex(t, "08 00 00 00 00 00 2a 00"+macs+"08 06 00 01")), []string{}},
@@ -304,7 +306,7 @@ func TestTunnelPathsBounded(t *testing.T) {
 
 func TestParseTunnelPort(t *testing.T) {
 	for s, want := range map[string]TunnelPort{"vxlan=8473": {tunnelVXLAN, 8473}, "gre-in-udp=1": {tunnelGREUDP, 1}, "vxlan-gpe=65535": {tunnelGPE, 65535},
-		"gtp-u=0": {}, "vxlan=": {}, "vxlan": {}, "gre=47": {}, "": {}, "=5": {}, "vxlan=65536": {}, "vxlan=+5": {}} {
+		"gtp-u=0": {}, "vxlan=": {}, "vxlan": {}, "gre=47": {}, "etherip=97": {}, "pptp=1723": {}, "": {}, "=5": {}, "vxlan=65536": {}, "vxlan=+5": {}} {
 		if got, err := ParseTunnelPort(s); got != want || (err == nil) != (want != TunnelPort{}) {
 			t.Errorf("%q: %v, %v", s, got, err)
 		}

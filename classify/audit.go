@@ -10,6 +10,8 @@ const Schema = "pcapaudit.audit/1"
 type Audit struct {
 	Schema       string         `json:"schema"`
 	Tool         Tool           `json:"tool"`
+	Invocation   *Invocation    `json:"invocation,omitempty"` // a combined audit has none
+	Parts        []Part         `json:"parts,omitempty"`      // the audits of a combined one
 	Result       Result         `json:"result"`
 	Inputs       []Input        `json:"inputs"`
 	Packs        []PackRef      `json:"packs"`
@@ -27,11 +29,16 @@ type Audit struct {
 	Expectations []Expectation  `json:"expectations"`
 	OutOfScope   []ReasonTotal  `json:"out_of_scope"`
 	Unverified   []ReasonTotal  `json:"unverified"` // what could not be checked on documented connections
+	Encryption   Encryption     `json:"encryption"`
+	Observations []Observation  `json:"observations"` // about services in use, for a reader: they change no result
 	Timeline     Timeline       `json:"timeline"`
+	Matrix       []MatrixCell   `json:"matrix"` // who opened what to whom, by role; empty without a site
 	SourcePorts  []PortProfile  `json:"source_ports"`
 	Exceptions   []ExceptionUse `json:"exceptions"`
-	Warnings     []string       `json:"warnings"`         // from rules and site: expired exceptions, unused roles ...
-	Residuals    []string       `json:"ledger_residuals"` // ledger lines that do not balance; empty, or the audit is not to be trusted
+	Compared     *Compared      `json:"compared_with,omitempty"` // the older audit that tells which findings are new
+	Annotations  *Annotated     `json:"annotations,omitempty"`   // the file with what reviewers say of findings
+	Warnings     []string       `json:"warnings"`                // from rules and site: expired exceptions, unused roles ...
+	Residuals    []string       `json:"ledger_residuals"`        // ledger lines that do not balance; empty, or the audit is not to be trusted
 }
 
 type Tool struct {
@@ -46,6 +53,7 @@ type Result struct {
 	Code    int      `json:"code"`
 	Reasons []string `json:"reasons"` // each rule that decided, most important first
 	LookAt  []string `json:"look_at"` // at most three: what to look at first
+	Basis   Basis    `json:"basis"`   // the facts that Verdict and Reasons follow from
 }
 
 // Input is one capture file as read.
@@ -147,10 +155,11 @@ type Coverage struct {
 	Evicted      uint64  `json:"evicted"`
 	TimeBackward uint64  `json:"time_backward"`
 
-	HeadersCut     uint64   `json:"headers_cut"`     // packets cut by snaplen within their headers, which nobody can judge
-	CaptureFilters []string `json:"capture_filters"` // that the inputs name; hostile text
-	Loss           Loss     `json:"loss"`
-	CannotShow     []string `json:"cannot_show"` // sentences, always at least one
+	HeadersCut     uint64     `json:"headers_cut"`     // packets cut by snaplen within their headers, which nobody can judge
+	CaptureFilters []string   `json:"capture_filters"` // that the inputs name; hostile text
+	Loss           Loss       `json:"loss"`
+	Inspection     Inspection `json:"inspection"`
+	CannotShow     []string   `json:"cannot_show"` // sentences, always at least one
 }
 
 // Loss is an estimate of the TCP packets that the capture should hold and does not: from data that was acknowledged and never seen, and
@@ -206,6 +215,11 @@ type FlowTotal struct {
 	OrigHosts   int    `json:"orig_hosts"`
 	RespHosts   int    `json:"resp_hosts"`
 	Note        string `json:"note"` // "condition x is not stated by the site", else ""
+
+	// Connections by what identifies the responder, where its role has documented names.
+	ByName    uint64 `json:"by_name,omitempty"`    // DNS told the originator that the address has the name
+	ByClaim   uint64 `json:"by_claim,omitempty"`   // the originator's own word: SNI, HTTP Host
+	ByAddress uint64 `json:"by_address,omitempty"` // the documented address; no name was seen
 }
 
 type ReasonTotal struct {
@@ -217,7 +231,7 @@ type ReasonTotal struct {
 // Finding is what a person should look at: connections of one kind folded, or something that did not happen.
 type Finding struct {
 	ID       string   `json:"id"`       // 16 hex digits of a hash of kind, verdict, why, flow, hosts, protocol, port; no times
-	Kind     string   `json:"kind"`     // connection, expectation, coupled-ports, silent-host, question
+	Kind     string   `json:"kind"`     // connection, expectation, coupled-ports, silent-host, question, mutual-tls, name-claim, name-drift
 	Severity string   `json:"severity"` // high, medium, low, info
 	Verdict  string   `json:"verdict"`  // of the connections, or the status of the expectation
 	Original string   `json:"original"` // the verdict that an exception turned into excepted, else ""
@@ -245,6 +259,9 @@ type Finding struct {
 	Exception   string         `json:"exception"` // id of the exception that applies, or that had expired
 	Hosts       []string       `json:"hosts"`     // expectation findings: the originating hosts concerned
 	Cite        []string       `json:"cite"`      // "001_….txt:288-300"
+
+	Standing   string      `json:"standing,omitempty"`   // known or new, against Audit.Compared
+	Annotation *Annotation `json:"annotation,omitempty"` // what a reviewer says of it
 }
 
 // EndRef is one end of a finding.
@@ -252,6 +269,9 @@ type EndRef struct {
 	Host  string   `json:"host"`  // site host, "" if unknown
 	IP    string   `json:"ip"`    // of the first connection
 	Roles []string `json:"roles"` // without the reserved ones
+
+	Name       string `json:"name,omitempty"`        // of a responder in the first connection, as the originator knows it
+	NameOrigin string `json:"name_origin,omitempty"` // dns, sni, http (the originator's claims), dhcp, netbios, capture
 }
 
 type OutcomeCount struct {
@@ -267,6 +287,62 @@ type Evidence struct {
 	Time   string `json:"time"`
 	Orig   string `json:"orig"` // address:port
 	Resp   string `json:"resp"`
+	Told   string `json:"told"` // what its payload showed, with the packet, where a finding rests on that: "HTTP request in clear, packet 4711"
+}
+
+// Encryption is what the payloads of documented connections show of the documented encryption, by flow. What broke it is a finding.
+type Encryption struct {
+	Verified    []EncryptionUse `json:"verified"`             // encryption is documented, and was seen
+	NotVerified []EncryptionGap `json:"not_verified"`         // the payload does not tell; their sum is the line "encryption" of Audit.Unverified
+	Cleartext   []CleartextUse  `json:"documented_cleartext"` // seen in clear, and nothing documented says otherwise
+	ClientCerts []ClientCertUse `json:"client_certificates"`  // of flows documented with mutual TLS
+}
+
+// EncryptionUse counts connections of a flow by what encrypted them: "TLS 1.3".
+type EncryptionUse struct {
+	Flow        string `json:"flow"`
+	Service     string `json:"service"`
+	How         string `json:"how"`
+	Connections uint64 `json:"connections"`
+	Bytes       uint64 `json:"bytes"`
+}
+
+// EncryptionGap counts connections of a flow of which the payload does not tell, by the reason.
+type EncryptionGap struct {
+	Flow        string `json:"flow"`
+	Service     string `json:"service"`
+	Reason      string `json:"reason"`
+	Connections uint64 `json:"connections"`
+	Bytes       uint64 `json:"bytes"`
+}
+
+// CleartextUse counts connections of a flow by what was seen in clear.
+type CleartextUse struct {
+	Flow        string `json:"flow"`
+	Service     string `json:"service"`
+	What        string `json:"what"`  // "HTTP request in clear"
+	Basis       string `json:"basis"` // whose word allows it: document (it forbids encryption), unstated (the document does not speak of encryption), site
+	Connections uint64 `json:"connections"`
+	Bytes       uint64 `json:"bytes"`
+}
+
+// ClientCertUse counts the encrypted connections of a flow with mutual TLS by what shows of the originator's certificate.
+type ClientCertUse struct {
+	Flow         string `json:"flow"`
+	Service      string `json:"service"`
+	Requested    uint64 `json:"requested"`
+	NotRequested uint64 `json:"not_requested"` // a finding of its own
+	Hidden       uint64 `json:"hidden"`        // TLS 1.3 encrypts the request: not verifiable
+	Unknown      uint64 `json:"unknown"`       // the handshake was not read that far
+}
+
+// Observation is a remark about a service: a version of long ago, a weak setting.
+type Observation struct {
+	Note        string   `json:"note"` // "TLS 1.0 in use"
+	Service     string   `json:"service"`
+	Hosts       int      `json:"hosts"` // responders
+	Connections uint64   `json:"connections"`
+	Sample      Evidence `json:"sample"` // the first in the inputs
 }
 
 // Expectation is one documented flow applied to the hosts that should originate it.
@@ -282,6 +358,7 @@ type Expectation struct {
 	Statuses   []StatusCount `json:"statuses"` // observed, missing, attempted, not-observed, not-triggered, not-testable; zero rows left out
 	Summary    string        `json:"summary"`  // "584 of 600 observed, 9 missing, 4 silent, 3 not testable"
 	Open       []HostStatus  `json:"open"`     // hosts that are not observed, at most 1000 of them
+	Observed   []string      `json:"observed"` // hosts that are, at most 1000 of them
 	Samples    []Evidence    `json:"samples"`  // connections that satisfied it
 	Cite       []string      `json:"cite"`
 }
@@ -295,6 +372,9 @@ type HostStatus struct {
 	Host   string `json:"host"`
 	Status string `json:"status"`
 	Reason string `json:"reason"`
+
+	Cause   string `json:"cause"`   // of not-testable: site, silent, vantage, blind
+	Decides bool   `json:"decides"` // counts for the result
 }
 
 // Timeline counts connections by start, in equal buckets.
@@ -302,6 +382,7 @@ type Timeline struct {
 	From    string           `json:"from"`
 	Seconds float64          `json:"bucket_seconds"`
 	Buckets []TimelineBucket `json:"buckets"` // at most 96
+	Losses  []LossSpan       `json:"losses"`  // in order, at most 129
 }
 
 type TimelineBucket struct {
@@ -341,7 +422,9 @@ type Judgement struct {
 	Why        []string `json:"why"`
 	Flow       string   `json:"flow"`
 	SharedWith []string `json:"shared_with"`
-	Match      string   `json:"match"` // identified, network, port-only
+	Match      string   `json:"match"`              // identified, network, port-only
+	MatchBy    string   `json:"match_by,omitempty"` // of a responder whose role has documented names: name (DNS told the originator), claim (the originator's own word: SNI, HTTP Host), address (documented, no name was seen)
+	Names      []string `json:"names"`              // of the responder as the originator knows it, then names that anybody may know, then the originator's claims
 	Unverified []string `json:"unverified"`
 	Original   string   `json:"original,omitempty"`  // the verdict that an exception turned into excepted
 	Exception  string   `json:"exception,omitempty"` // its id

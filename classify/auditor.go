@@ -9,19 +9,20 @@ import (
 
 // Options of an Auditor.
 type Options struct {
-	Tool     Tool
-	Warnings []string     // from rules and site, for the audit
-	Filter   *flow.Filter // of the packets; nil: none were left out
+	Tool       Tool
+	Invocation *Invocation  // how the audit was asked for, for the audit
+	Warnings   []string     // from rules and site, for the audit
+	Filter     *flow.Filter // of the packets; nil: none were left out
 
-	// OnJudged, if set, is called once for every connection, in the order of judging: the order of emission, but connections
-	// whose announcement may still come are judged by Finish. The Conn is valid during the call only.
+	// OnJudged, if set, is called once for every connection, in the order of emission. The Conn is valid during the call only.
 	OnJudged func(*flow.Conn, Judgement)
 }
 
 // Auditor judges connections as they are emitted and sums up what an Audit says. It is for one goroutine.
 //
-// Memory is bounded by the limits named in this package; what goes beyond is counted and said in the audit. Within the limits the
-// audit depends on the connections alone, not on the order in which they are observed.
+// Names and announcements are learned as they are seen; a connection is judged by those before its first packet, so they must be told
+// before it is observed. Memory is bounded by the limits named in this package; what goes beyond is counted and said in the audit. Within
+// the limits the audit depends on what it is told alone, not on the order in which connections are observed.
 type Auditor struct {
 	set  *rules.Set
 	opts Options
@@ -35,6 +36,7 @@ type Auditor struct {
 	checks      []checked // scratch of judge
 	shared      []shared  // scratch of judge
 	views       [2]view   // scratch of judge: as emitted, and flipped
+	payload     payload   // scratch of judge: of the connection being judged
 	judgement   judged    // scratch of record
 
 	dynamic  dynamics
@@ -44,6 +46,10 @@ type Auditor struct {
 	sight    sight
 	sums     sums
 	losses   losses
+	matrix   matrix
+
+	encryptions encryptions
+	names       names
 }
 
 // New returns an Auditor for the compiled rules. set.Site may be nil: then ports are judged, roles are not.
@@ -54,28 +60,23 @@ func New(set *rules.Set, o Options) *Auditor {
 	for i, p := range set.Packs {
 		a.rank[p] = i
 	}
-	a.dynamic = newDynamics(set)
+	a.dynamic = newDynamics()
 	a.findings = newFindings()
 	a.expect = newExpectations()
 	a.coupled = newCouplings(set)
 	a.sight = newSight(set)
 	a.sums = newSums()
 	a.losses = newLosses()
+	a.matrix = newMatrix(set)
+	a.encryptions = newEncryptions()
+	a.names = newNames()
 	return a
 }
 
 // Observe judges a connection that was emitted. It keeps nothing of c.
 func (a *Auditor) Observe(c *flow.Conn) {
 	a.sums.observe(c)
-	a.dynamic.control(a, c)
-	j, pending := a.judge(c)
-	if pending && a.dynamic.hold(c) {
-		return
-	}
-	if pending {
-		j = a.withoutAnnouncement(c)
-	}
-	a.record(c, j)
+	a.record(c, a.judge(c))
 }
 
 // record adds a judged connection to everything that the audit sums up.
@@ -87,11 +88,16 @@ func (a *Auditor) record(c *flow.Conn, verdict judged) {
 	a.losses.add(a, c, j)
 	if j.verdict != outOfScope {
 		a.expect.add(a, c, j)
+		a.matrix.add(a, c, j)
 		a.coupled.add(a, c, j)
 		a.findings.add(a, c, j)
+		a.encryptions.add(a, c, j, &a.payload)
+		a.names.claimed(a, c, j)
 	}
 	if a.opts.OnJudged != nil {
-		a.opts.OnJudged(c, j.export())
+		e := j.export()
+		e.Names = a.names.of(a, c, &j.view)
+		a.opts.OnJudged(c, e)
 	}
 }
 

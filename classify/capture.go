@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -19,7 +20,7 @@ type Capture struct {
 	Truncated    uint64 // packets of which the capture kept only the head
 	Unopened     uint64 // payloads on tunnel ports and protocols that were not opened: no tunnel, or one of a sort that is not known
 	Refused      uint64 // fragments that overlap others: what they carry is not known
-	Undecoded    uint64 // packets that are no connection's: truncated headers, malformed, unsupported, unmatched fragments
+	Undecoded    uint64 // packets that are no connection's, or carry such: truncated headers, malformed, unsupported, unmatched fragments, encrypted links
 	TimeBackward uint64 // steps backward in packet time
 	Evicted      uint64 // connections that ended because the table was full
 	Filtered     uint64 // packets that the filter left out
@@ -29,6 +30,26 @@ type Capture struct {
 	Unfinished   uint64 // fragmented datagrams of which fragments are missing
 	HeadersCut   uint64 // packets that the capture cut within their headers
 	Unfollowed   uint64 // TCP connections of which losses were not estimated
+	Inspection   Inspection
+	Aggregated   uint64 // 802.11 frames of which only the first packet was read
+
+	Opaque     []OpaqueTunnel // that the decoder could not open
+	OpaqueMore uint64         // packets of further ones, beyond the limit
+}
+
+// OpaqueTunnel is two hosts whose packets carry others that could not be read.
+type OpaqueTunnel struct {
+	A, B netip.Addr
+	Name string
+}
+
+// Inspection says what reading payloads came to.
+type Inspection struct {
+	Recognised   uint64 `json:"recognised"`   // connections
+	Unrecognised uint64 `json:"unrecognised"` // connections of which payload was read, and nothing recognised
+	Broken       uint64 `json:"broken"`       // connections of which bytes are missing or cut before everything was told
+	Crowded      uint64 `json:"crowded"`      // connections that were let go early because too much was held at once
+	FactsLost    uint64 `json:"facts_lost"`   // what was told beyond the limits for one connection and for all
 }
 
 // Span is the time from From to Until.

@@ -82,14 +82,14 @@ func (a *Auditor) window(c *Capture) *window {
 func (a *Auditor) coverage(c *Capture) Coverage {
 	return Coverage{Filter: filterText(a.opts.Filter, c.Filtered), Duplicates: c.Duplicates, Dropped: c.Dropped, LossPercent: c.lossPercent(), LossBound: a.lossBound(), Truncated: c.Truncated, Undecoded: c.Undecoded,
 		TCPBoth: a.sums.tcpBoth, TCPOneSided: a.sums.tcpOne, Evicted: c.Evicted, TimeBackward: c.TimeBackward,
-		HeadersCut: c.HeadersCut, CaptureFilters: c.filters(), Loss: a.losses.export(c.Unfollowed), CannotShow: a.cannotShow(c)}
+		HeadersCut: c.HeadersCut, CaptureFilters: c.filters(), Loss: a.losses.export(c.Unfollowed), Inspection: c.Inspection, CannotShow: a.cannotShow(c)}
 }
 
 // cannotShow is what this audit cannot show, sentence by sentence; the first two always hold.
 func (a *Auditor) cannotShow(c *Capture) []string {
 	list := []string{
 		"What did not pass the capture point: traffic inside a host, between hosts behind the same switch port, or on another path.",
-		"What payloads hold: they were not inspected, so encryption, names and announcements are not verified, and traffic on a documented port may be another program's.",
+		"What encrypted payloads hold, and others beyond their heads: protocols, encryption, names and announced ports are read where they can be recognised, and no further.",
 	}
 	oneSided, tcp := a.sums.tcpOne, a.sums.tcpOne+a.sums.tcpBoth
 	share := 0.0
@@ -110,18 +110,23 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 		{c.Undecoded > 0, fmt.Sprintf("What is in %s (%.2f %%) that could not be decoded.", plural(c.Undecoded, "packet"), c.undecodedPercent())},
 		{c.Truncated > 0, fmt.Sprintf("The rest of %s of which the capture kept only the head.", plural(c.Truncated, "packet"))},
 		{c.Broken > 0, fmt.Sprintf("What %s with a wrong checksum did: receivers drop them, so they count as traffic and prove no handshake.", plural(c.Broken, "packet"))},
-		{c.Unfinished > 0, fmt.Sprintf("The whole of %s of which fragments are missing or came before the first one.", plural(c.Unfinished, "fragmented datagram"))},
+		{c.Unfinished > 0, fmt.Sprintf("The whole of %s of which fragments are missing.", plural(c.Unfinished, "fragmented datagram"))},
 		{c.Evicted > 0, fmt.Sprintf("The whole of %s that ended early because the table was full; a larger --max-connections helps.", plural(c.Evicted, "connection"))},
 		{c.TimeBackward > 0, fmt.Sprintf("The exact order of packets: time ran backward %s.", plural(c.TimeBackward, "time"))},
 		{c.HeadersCut > 0, fmt.Sprintf("What %s belong to that the capture cut within their headers.", plural(c.HeadersCut, "packet"))},
 		{c.Unopened > 0, fmt.Sprintf("What is inside %s that may be tunnels and were not opened.", plural(c.Unopened, "packet"))},
 		{c.Refused > 0, fmt.Sprintf("What %s carry that overlap others, and were refused.", plural(c.Refused, "fragment"))},
+		{c.Aggregated > 0, fmt.Sprintf("The further packets in %s, of which only the first was read.", plural(c.Aggregated, "aggregated wireless frame"))},
+		{c.Inspection.Broken > 0, fmt.Sprintf("All that the payloads of %s tell: bytes are missing or cut.", plural(c.Inspection.Broken, "connection"))},
+		{c.Inspection.Crowded > 0, fmt.Sprintf("All that the payloads of %s tell: too many had to be read at once.", plural(c.Inspection.Crowded, "connection"))},
+		{c.Inspection.FactsLost > 0, fmt.Sprintf("%s told by payloads beyond the limits of memory.", plural(c.Inspection.FactsLost, "fact"))},
 		{len(c.filters()) > 0, "What the filter set at the capture left out: " + strings.Join(first(c.filters(), 5), "; ") + "."},
 		{len(a.sight.tunnels) > 0, "What was said inside opaque tunnels (" + strings.Join(a.sight.tunnelNames(), ", ") + "), by their ends or by networks behind them."},
 		{len(open.portless) > 0, "Flows of which the document states no port: " + strings.Join(first(open.portless, 5), ", ") + "."},
 		{len(open.roles) > 0, "Flows of roles that no host of the site holds: " + strings.Join(first(open.roles, 5), ", ") + "."},
 		{a.findings.overflow > 0, fmt.Sprintf("Findings of their own for %s beyond the limit of %d findings; the result counts all connections.", plural(a.findings.overflow, "connection"), maxFindings)},
-		{a.dynamic.overflow > 0, fmt.Sprintf("The announcement of %s to dynamic ports: more than %d waited for one.", plural(a.dynamic.overflow, "connection"), maxHeld)},
+		{a.sums.namesakes > 0, fmt.Sprintf("Which of several documented names %s mean: the responder has them all, and no name in the traffic tells.", plural(a.sums.namesakes, "connection"))},
+		{a.sums.accepted > 0, fmt.Sprintf("Whether %s to dynamic ports are the documented ones: nothing announced them, and the site accepts the whole range.", plural(a.sums.accepted, "connection"))},
 		{a.unkept() > 0, fmt.Sprintf("All details of %s beyond the limits of memory.", plural(a.unkept(), "observation"))},
 	} {
 		if r.holds {
@@ -133,7 +138,7 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 
 // unkept counts what had no room in bounded tables.
 func (a *Auditor) unkept() uint64 {
-	return a.dynamic.unkept + a.expect.unkept + a.coupled.unkept + a.sight.unkept + a.sums.unkept + a.losses.unkept
+	return a.dynamic.unkept + a.expect.unkept + a.coupled.unkept + a.sight.unkept + a.sums.unkept + a.losses.unkept + a.encryptions.unkept + a.names.unkept + a.matrix.unkept
 }
 
 // unbound is what of the documents this site does not let test.

@@ -20,6 +20,9 @@ func (a *Auditor) finding(f *folded, files []Input) Finding {
 		Connections: f.connections, Bytes: f.bytes, SourcePorts: f.ports.String(), First: flow.Stamp(f.first), Last: flow.Stamp(f.last),
 		Evidence: evidence(f.evidence, files), Hosts: []string{}, Cite: []string{},
 	}
+	if f.name != "" {
+		out.Resp.Name, out.Resp.NameOrigin = f.name, f.origin.String()
+	}
 	for o, n := range f.outcomes {
 		if n > 0 {
 			out.Outcomes = append(out.Outcomes, OutcomeCount{flow.Outcome(o).String(), n})
@@ -56,12 +59,17 @@ func (a *Auditor) question(f *folded, out *Finding) {
 	if f.more {
 		out.Service += " ..."
 	}
-	out.Summary = fmt.Sprintf("which port does %s use? seen between its roles: %s", fl.Ref(), strings.Join(f.services, ", "))
-	if f.more {
-		out.Summary += " and more"
-	}
+	out.Summary = questionSummary(fl.Ref(), f.services, f.more)
 	out.Reason = "the document names this flow and states no port"
 	out.Look = "supply the port in the site file (ports: flow " + fl.Ref() + ", with source and approver), or treat the connections as undocumented"
+}
+
+func questionSummary(flow string, services []string, more bool) string {
+	text := fmt.Sprintf("which port does %s use? seen between its roles: %s", flow, strings.Join(services, ", "))
+	if more {
+		text += " and more"
+	}
+	return text
 }
 
 // summary is one line: who, what, whom.
@@ -96,14 +104,25 @@ func (a *Auditor) endName(e EndRef, m *rules.Membership) string {
 		return e.IP
 	case len(e.Roles) > 0:
 		_, role := cutQualifier(e.Roles[0])
-		return e.IP + " (" + role + ")"
+		return e.IP + " (" + e.knownAs() + role + ")"
 	}
 	for _, r := range m.Roles {
 		if r.Role == "broadcast" || r.Role == "multicast" {
 			return e.IP + " (" + r.Role + ")"
 		}
 	}
-	return e.IP + " (no host of the site)"
+	return e.IP + " (" + e.knownAs() + "no host of the site)"
+}
+
+// knownAs gives "a.example, " or "claimed to be a.example, "; empty where no name is known.
+func (e EndRef) knownAs() string {
+	switch e.NameOrigin {
+	case "":
+		return ""
+	case flow.NameSNI.String(), flow.NameHTTP.String():
+		return "claimed to be " + e.Name + ", "
+	}
+	return e.Name + ", "
 }
 
 // reason is one sentence for each broken statement, against the document.
@@ -118,7 +137,7 @@ func (a *Auditor) reason(f *folded, out *Finding) string {
 		return out.Service + " is documented, but not between the roles of these hosts"
 	}
 	var s []string
-	for _, w := range []why{whyOriginator, whySourcePort, whyCondition, whyHours, whyUnannounced} {
+	for _, w := range []why{whyOriginator, whySourcePort, whyEncryption, whyCondition, whyHours, whyUnannounced} {
 		if k.why&w != 0 {
 			s = append(s, a.broken(w, f))
 		}
@@ -128,7 +147,7 @@ func (a *Auditor) reason(f *folded, out *Finding) string {
 	case !f.sure:
 		s = append(s, "the capture does not show for certain who opened the connection")
 	case k.why == whyUnannounced:
-		s = append(s, "an announcement from before the capture would not show")
+		s = append(s, "the announcement may lie before the capture, or where it could not be read")
 	default:
 		s = append(s, "an address is translated, so it is not certain which host it stands for")
 	}
@@ -166,12 +185,27 @@ func (a *Auditor) broken(w why, f *folded) string {
 		return fmt.Sprintf("%s lets %s open to %s, not the reverse", fl.Ref(), roleList(fl.From), roleList(fl.To))
 	case whySourcePort:
 		return sourceWords(f)
+	case whyEncryption:
+		return encryptionWords(f)
 	case whyCondition:
 		return fmt.Sprintf("%s applies only where %s, which was not so", fl.Ref(), conditionWords(fl.Condition))
 	case whyHours:
 		return fl.Ref() + " ran outside the hours that the site allows"
 	}
-	return fmt.Sprintf("%s uses a dynamic port, and no %s connection between the two hosts announced it before", fl.Ref(), controlWords[announcers[fl.AnnouncedBy]])
+	return fmt.Sprintf("%s uses a dynamic port, and no %s conversation between the two hosts announced it before", fl.Ref(), controlWords[fl.AnnouncedBy])
+}
+
+// encryptionWords says what is due, and what the payload of the first connection shows instead.
+func encryptionWords(f *folded) string {
+	fl := f.key.flow
+	due := fl.Ref() + " is documented as encrypted"
+	switch fl.Encryption {
+	case "expected":
+		due = fl.Ref() + " is encrypted by default, and no site file says that this is switched off"
+	case "forbidden":
+		due = fl.Ref() + " is documented as not encrypted"
+	}
+	return due + ": " + f.evidence[0].told
 }
 
 // sourceWords says which source ports were due, and by whose word.
@@ -190,7 +224,7 @@ func sourceWords(f *folded) string {
 	return fmt.Sprintf("%s is opened from an ephemeral port, one of %s where the OS is not known", fl.Ref(), due)
 }
 
-var controlWords = [...]string{byRPC: "tcp/135", byTFTP: "udp/69", byFTP: "tcp/21"}
+var controlWords = map[string]string{"rpc-endpoint-mapper": "tcp/135", "tftp": "udp/69", "ftp": "tcp/21"}
 
 func conditionWords(name string) string {
 	if off, found := strings.CutPrefix(name, "!"); found {
@@ -222,6 +256,8 @@ func (a *Auditor) look(f *folded) string {
 		return "find out which program on " + whom + " listens there, and which on " + who + " uses it"
 	case f.key.why&whyOriginator != 0:
 		return "find out which program on " + who + " opens it; the documented direction is from " + whom
+	case f.key.why&whyEncryption != 0:
+		return "check on " + whom + " and " + who + " why it is not encrypted as documented"
 	case f.key.why&whySourcePort != 0:
 		return "compare the ephemeral port range of " + who + " with its OS in the site file"
 	case f.key.why&whyCondition != 0:
@@ -282,6 +318,7 @@ func evidence(list []seen, files []Input) []Evidence {
 	out := make([]Evidence, 0, len(list))
 	for _, s := range list {
 		e := Evidence{ID: s.id.String(), Packet: s.id.Packet, Time: flow.Stamp(s.at), Orig: s.orig.String(), Resp: s.resp.String()}
+		e.Told = s.told
 		if !s.ports {
 			e.Orig, e.Resp = s.orig.Addr().String(), s.resp.Addr().String()
 		}

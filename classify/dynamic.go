@@ -1,172 +1,180 @@
 package classify
 
 import (
+	"math"
 	"net/netip"
-	"slices"
 
 	"pcapaudit/capture/flow"
-	"pcapaudit/rules"
 )
 
-// Limits of what is remembered for dynamic ports.
+// Limits of what is remembered for dynamic ports. What finds no room makes its control conversation one that could not be read whole.
 const (
-	maxControls = 1 << 18 // pairs of hosts and control services; beyond it the oldest knowledge stays
-	maxHeld     = 1 << 16 // connections that wait for an announcement; beyond it they are judged without one: indeterminate
+	maxControls  = 1 << 18 // pairs of hosts and control services
+	maxAnnounced = 1 << 18 // announced ports
+	maxWindows   = 8       // times in which one port was announced to one host; beyond it the last one grows
 )
 
-// announcer is a service that tells the ports of connections to come.
-type announcer uint8
+var announcers = map[string]flow.Announcer{"rpc-endpoint-mapper": flow.AnnouncedByRPC, "tftp": flow.AnnouncedByTFTP, "ftp": flow.AnnouncedByFTP}
 
-const (
-	byNothing announcer = iota
-	byRPC               // MS-RPCE endpoint mapper: TCP 135
-	byTFTP              // RFC 1350: the request to UDP 69; the answer comes from another port
-	byFTP               // RFC 959: the control connection on TCP 21; either side may open the data connection
-)
-
-var announcers = map[string]announcer{"rpc-endpoint-mapper": byRPC, "tftp": byTFTP, "ftp": byFTP}
-
+// controlKey is a control service between two hosts.
 type controlKey struct {
 	orig, resp party
-	by         announcer
-	port       uint16 // TFTP: the port that the request came from, to which the answer goes (RFC 1350, section 4)
+	by         flow.Announcer
 }
 
-// dynamics knows which pairs used a control service since when. Connections are emitted when they end, so a control
-// connection may come later than the connection that it announced: such connections are held until Finish.
+// control is when a control service between two hosts was first read from its beginning, and since when something of it may have been missed.
+type control struct{ seen, lost int64 }
+
+// portKey is a port that was announced to a host.
+type portKey struct {
+	peer, resp party
+	port       uint16
+	proto      flow.Proto
+	by         flow.Announcer
+}
+
+// dynamics knows which ports were announced to whom, and whether all announcements between two hosts could be read. Announcements are
+// learned as they are seen, before the connections that use them are judged.
 type dynamics struct {
-	used     [byFTP + 1]bool // announcers that a flow of the packs names
-	controls map[controlKey]int64
-	held     []flow.Conn
-	final    bool // every control connection is known
-	full     bool // judging a connection for which held had no room
-	overflow uint64
+	controls map[controlKey]control
+	ports    map[portKey][]Span
 	unkept   uint64
 }
 
-func newDynamics(set *rules.Set) dynamics {
-	d := dynamics{controls: map[controlKey]int64{}}
-	for _, p := range set.Packs {
-		for _, f := range p.Flows {
-			if by := announcers[f.AnnouncedBy]; by != byNothing {
-				d.used[by] = true
-			}
+func newDynamics() dynamics {
+	return dynamics{controls: map[controlKey]control{}, ports: map[portKey][]Span{}}
+}
+
+// LearnAnnouncement takes what a control conversation told, before connections that begin later are observed. It keeps nothing of n.
+func (a *Auditor) LearnAnnouncement(n *flow.Announcement) {
+	d := &a.dynamic
+	key := controlKey{a.partyAt(n.Orig.Addr(), n.At), a.partyAt(n.Resp.Addr(), n.At), n.By}
+	switch n.Event {
+	case flow.ControlSeen:
+		d.note(key, control{n.At, math.MaxInt64})
+	case flow.ControlLost:
+		d.note(key, control{math.MaxInt64, n.At})
+	case flow.PortAnnounced:
+		until := n.Until
+		if until == 0 {
+			until = math.MaxInt64
+		}
+		if !d.announce(a.announcedPort(n), Span{n.At, until}) {
+			d.note(key, control{math.MaxInt64, n.At})
 		}
 	}
-	return d
 }
 
-// control remembers c if it is a control connection. A TCP one counts if it got beyond the handshake; a TFTP request is answered from another port.
-func (d *dynamics) control(a *Auditor, c *flow.Conn) {
-	if by := controlService(c.Proto, c.Resp.Port()); d.used[by] && by != byNothing && answered(c, by) {
-		d.keep(a, a.viewOf(c), by, c.First)
-	} else if by := controlService(c.Proto, c.Orig.Port()); c.KnownBy.Uncertain() && d.used[by] && by != byNothing && answered(c, by) {
-		d.keep(a, a.flippedView(c), by, c.First)
+// announcedPort is who may connect where. A TFTP responder answers from any port to the one that asked (RFC 1350, section 4): it opens the connection.
+func (a *Auditor) announcedPort(n *flow.Announcement) portKey {
+	peer, resp := a.partyAt(n.Peer, n.At), a.partyAt(n.To.Addr(), n.At)
+	if n.By == flow.AnnouncedByTFTP {
+		return portKey{resp, peer, n.Orig.Port(), n.Proto, n.By}
 	}
+	return portKey{peer, resp, n.To.Port(), n.Proto, n.By}
 }
 
-func controlService(p flow.Proto, port uint16) announcer {
+// partyAt is whose an address is at a time.
+func (a *Auditor) partyAt(addr netip.Addr, at int64) party {
+	return a.partyOf(a.set.Lookup(addr, at), addr)
+}
+
+func (d *dynamics) note(key controlKey, c control) {
+	known, ok := d.controls[key]
 	switch {
-	case p == flow.TCP && port == 135:
-		return byRPC
-	case p == flow.UDP && port == 69:
-		return byTFTP
-	case p == flow.TCP && port == 21:
-		return byFTP
-	}
-	return byNothing
-}
-
-func answered(c *flow.Conn, by announcer) bool {
-	return by == byTFTP || c.Outcome != flow.Refused && c.Outcome != flow.Unanswered && c.Outcome != flow.HalfOpen
-}
-
-func (d *dynamics) keep(a *Auditor, v view, by announcer, first int64) {
-	key := a.controlKey(v.orig, v.from, v.resp, v.to, by)
-	if known, ok := d.controls[key]; ok {
-		d.controls[key] = min(known, first)
-	} else if len(d.controls) < maxControls {
-		d.controls[key] = first
-	} else {
+	case ok:
+		d.controls[key] = control{min(known.seen, c.seen), min(known.lost, c.lost)}
+	case len(d.controls) < maxControls:
+		d.controls[key] = c
+	default:
 		d.unkept++
 	}
 }
 
-func (a *Auditor) controlKey(orig *rules.Membership, from netip.AddrPort, resp *rules.Membership, to netip.AddrPort, by announcer) controlKey {
-	key := controlKey{orig: a.partyOf(orig, from.Addr()), resp: a.partyOf(resp, to.Addr()), by: by}
-	if by == byTFTP {
-		key.port = from.Port()
+// announce notes the time in which a host may connect to a port; false where there is no room.
+func (d *dynamics) announce(key portKey, w Span) bool {
+	list, ok := d.ports[key]
+	if !ok && len(d.ports) >= maxAnnounced {
+		d.unkept++
+		return false
 	}
-	return key
+	for i := range list {
+		if w.From <= list[i].Until && list[i].From <= w.Until {
+			list[i] = Span{min(list[i].From, w.From), max(list[i].Until, w.Until)}
+			return true
+		}
+	}
+	if len(list) >= maxWindows {
+		last := &list[len(list)-1]
+		*last = Span{min(last.From, w.From), max(last.Until, w.Until)}
+		return true
+	}
+	d.ports[key] = append(list, w)
+	return true
 }
 
-// announcement says whether a control connection can have announced another.
+// announcement says whether a control conversation announced a connection.
 type announcement uint8
 
 const (
 	announced announcement = iota
 	unannounced
-	pendingAnnouncement // not seen so far
-	unseenAnnouncement  // the connection began before the capture, or was announced before it
+	unreadAnnouncement   // it may lie before the capture, or in what could not be read
+	unseenAnnouncement   // nothing can be said: who opened the connection is not known, or the filter left out what announces it
+	acceptedAnnouncement // there is none, and the site does not ask for one
 )
 
-// state looks for a control connection between the two ends before c. TFTP and FTP data may come from either end of it.
-func (d *dynamics) state(a *Auditor, c *flow.Conn, v *view, f *rules.Flow) announcement {
-	by := announcers[f.AnnouncedBy]
+// state looks for the announcement of c. TFTP and FTP data may come from either end of the control conversation.
+func (d *dynamics) state(a *Auditor, c *flow.Conn, v *view, o *option) announcement {
+	by := announcers[o.Flow.AnnouncedBy]
+	orig, resp := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
 	switch {
-	case d.before(a.controlKey(v.orig, v.from, v.resp, v.to, by), c.First),
-		by != byRPC && d.before(a.controlKey(v.resp, v.to, v.orig, v.from, by), c.First):
+	case d.open(portKey{orig, resp, v.to.Port(), c.Proto, by}, c.First), v.port != v.to.Port() && d.open(portKey{orig, resp, v.port, c.Proto, by}, c.First):
 		return announced
-	case c.KnownBy.Uncertain() && by != byTFTP:
-		return unseenAnnouncement
-	case !d.final && !d.full:
-		return pendingAnnouncement
+	case o.accepts(v.to.Port()):
+		return acceptedAnnouncement
 	case c.KnownBy.Uncertain(), !a.showsControl(v, by):
 		return unseenAnnouncement
 	}
-	return unannounced
+	if by == flow.AnnouncedByRPC {
+		return d.read(controlKey{orig, resp, by}, controlKey{}, c.First)
+	}
+	return d.read(controlKey{orig, resp, by}, controlKey{resp, orig, by}, c.First)
+}
+
+// read is unannounced where a control conversation of either key was read from its beginning before a time, and nothing of either was missed until then.
+func (d *dynamics) read(there, back controlKey, at int64) announcement {
+	seen := false
+	for _, key := range [...]controlKey{there, back} {
+		c, ok := d.controls[key]
+		if ok && c.lost <= at {
+			return unreadAnnouncement
+		}
+		seen = seen || ok && c.seen <= at
+	}
+	if seen {
+		return unannounced
+	}
+	return unreadAnnouncement
+}
+
+func (d *dynamics) open(key portKey, at int64) bool {
+	for _, w := range d.ports[key] {
+		if w.From <= at && at <= w.Until {
+			return true
+		}
+	}
+	return false
+}
+
+// accepts says whether the site accepts a port that nothing announced.
+func (o *option) accepts(port uint16) bool {
+	return o.accepted && (len(o.acceptedPorts) == 0 || inRanges(port, o.acceptedPorts))
 }
 
 // showsControl says whether the filter leaves in what announces a connection.
-func (a *Auditor) showsControl(v *view, by announcer) bool {
-	port := map[announcer]uint16{byRPC: 135, byTFTP: 69, byFTP: 21}[by]
+func (a *Auditor) showsControl(v *view, by flow.Announcer) bool {
+	port := map[flow.Announcer]uint16{flow.AnnouncedByRPC: 135, flow.AnnouncedByTFTP: 69, flow.AnnouncedByFTP: 21}[by]
 	orig, resp := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
 	return a.shows(a.exactAddresses(orig), a.exactAddresses(resp), []flow.PortRange{{First: port, Last: port}})
-}
-
-func (d *dynamics) before(key controlKey, first int64) bool {
-	at, ok := d.controls[key]
-	return ok && at <= first
-}
-
-// hold keeps a copy of c for Finish; false where there is no room.
-func (d *dynamics) hold(c *flow.Conn) bool {
-	if len(d.held) >= maxHeld {
-		d.overflow++
-		return false
-	}
-	kept := *c
-	kept.Facts = slices.Clone(c.Facts)
-	d.held = append(d.held, kept)
-	return true
-}
-
-// withoutAnnouncement judges a connection that could not be held.
-func (a *Auditor) withoutAnnouncement(c *flow.Conn) judged {
-	a.dynamic.full = true
-	j, _ := a.judge(c)
-	a.dynamic.full = false
-	return j
-}
-
-// release judges the held connections, in the order of their first packets, now that every control connection is known.
-func (a *Auditor) release() {
-	d := &a.dynamic
-	d.final = true
-	slices.SortFunc(d.held, func(x, y flow.Conn) int { return x.ID.Compare(y.ID) })
-	for i := range d.held {
-		j, _ := a.judge(&d.held[i])
-		a.record(&d.held[i], j)
-	}
-	d.held = nil
 }

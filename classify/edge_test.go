@@ -77,20 +77,6 @@ func TestWithoutSiteConditionsBreakNothing(t *testing.T) {
 	}
 }
 
-func TestAnnouncementsByTFTPAndHalfOpenMappers(t *testing.T) {
-	checkVerdicts(t, testSite, []verdictCase{
-		{"10.0.0.2:40000 > 10.0.0.10:69 udp one-way", ""},
-		{"10.0.0.10:51000 > 10.0.0.2:40000 udp answered @1s", "documented flow=p/boot-answer unverified=announcement"},
-		{"10.0.0.10:51000 > 10.0.0.2:40001 udp answered @1s", "indeterminate unannounced flow=p/boot-answer unverified=announcement"}, // not the port that asked
-		{"10.0.0.2:2070 > 10.0.0.10:69 udp one-way @2s", ""},
-		{"10.0.0.10:51001 > 10.0.0.2:2070 udp answered @3s", "documented flow=p/boot-answer unverified=announcement"}, // boot firmware
-		{"10.0.0.10:51001 > 10.0.0.2:2071 udp answered @3s", "unexpected undocumented-service"},
-		{"10.0.0.10:51001 > 10.0.0.2:2072 udp answered unknown", "unexpected undocumented-service"},
-		{"10.0.0.20:50000 > 10.0.0.10:135 tcp half-open", ""},
-		{"10.0.0.20:50001 > 10.0.0.10:50500 tcp established @5s", "indeterminate unannounced flow=p/rpc-dynamic unverified=announcement"},
-	})
-}
-
 // What is no use, no attempt and no absence.
 func TestBlindSpotsAreNeverMissing(t *testing.T) {
 	const attemptOn8087 = "10.0.0.20:50001 > 10.0.0.30:8087 tcp "
@@ -218,7 +204,7 @@ conditions: [{name: p/reverse, state: "off"}]
 		{"10.0.0.1:50000 > 203.0.113.70:25 tcp established", "agent-1 opened tcp/25 on 203.0.113.70 (portal)", "203.0.113.70 is no host of the site file", ""},
 		{"10.0.0.1:5000 > 224.0.0.251:5000 udp one-way", "agent-1 tried udp/5000 on 224.0.0.251 (multicast): one-way", "no flow of the chosen packs has udp/5000", "find out which program on agent-1 sends it"},
 		{"10.0.0.20:50001 > 10.0.0.10:50500 tcp established", "console-1 opened tcp/50500 on server-1",
-			"p/rpc-dynamic uses a dynamic port, and no tcp/135 connection between the two hosts announced it before; an announcement from before the capture would not show",
+			"p/rpc-dynamic uses a dynamic port, and no tcp/135 conversation between the two hosts announced it before; the announcement may lie before the capture, or where it could not be read",
 			"find out which program on server-1 listens there, or capture from before the two hosts begin to talk"},
 		{"10.0.0.10:50000 > 10.1.0.9:9876 tcp established", "server-1 opened tcp/9876 on agent-1",
 			"p/check-in lets agent open to server, not the reverse; an address is translated, so it is not certain which host it stands for", ""},

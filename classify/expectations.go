@@ -112,16 +112,19 @@ func (a *Auditor) parties(h *rules.Host) []party {
 func (a *Auditor) expectationRow(x *expected, list []verdictOn, files []Input) Expectation {
 	f := x.flow
 	row := Expectation{Flow: f.Ref(), Title: f.Title, Service: a.service(f), Need: f.Need, Occurrence: f.Occurrence, From: f.From, To: f.To,
-		Hosts: len(list), Statuses: []StatusCount{}, Open: []HostStatus{}, Samples: evidence(a.expect.samples[f], files), Cite: cites(f)}
+		Hosts: len(list), Statuses: []StatusCount{}, Open: []HostStatus{}, Observed: []string{}, Samples: evidence(a.expect.samples[f], files), Cite: cites(f)}
 	var counts [numStatuses]int
 	silent := 0
 	for _, s := range list {
 		counts[s.status]++
-		if s.silent {
+		if s.status == notTestable && s.cause == causeSilent {
 			silent++
 		}
+		if s.status == observed && len(row.Observed) < maxOpenHosts {
+			row.Observed = append(row.Observed, s.party.name())
+		}
 		if s.status != observed && len(row.Open) < maxOpenHosts {
-			row.Open = append(row.Open, HostStatus{s.party.name(), s.status.String(), s.reason})
+			row.Open = append(row.Open, s.export())
 		}
 	}
 	for s, n := range counts {
@@ -134,6 +137,14 @@ func (a *Auditor) expectationRow(x *expected, list []verdictOn, files []Input) E
 		return cmp.Compare(slices.Index(statusNames[:], a.Status), slices.Index(statusNames[:], b.Status))
 	})
 	return row
+}
+
+func (v *verdictOn) export() HostStatus {
+	h := HostStatus{Host: v.party.name(), Status: v.status.String(), Reason: v.reason, Decides: v.decides}
+	if v.status == notTestable {
+		h.Cause = causeNames[v.cause]
+	}
+	return h
 }
 
 // statusSummary gives "584 of 600 observed, 9 missing, 4 silent, 3 not testable".
@@ -150,6 +161,10 @@ func (a *Auditor) statusSummary(x *expected, counts [numStatuses]int, silent, ho
 	if x.untestable != "" {
 		return "not testable: " + x.untestable
 	}
+	return countsSummary(counts, silent, hosts)
+}
+
+func countsSummary(counts [numStatuses]int, silent, hosts int) string {
 	parts := []string{fmt.Sprintf("%d of %d observed", counts[observed], hosts)}
 	for _, p := range []struct {
 		n    int

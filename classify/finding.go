@@ -49,6 +49,8 @@ type folded struct {
 	evidence    []seen
 	option      *option
 	validity    rules.Validity
+	name        string // of the responder in the first connection
+	origin      flow.NameOrigin
 	services    []string // document-silent: what was seen, at most maxSilent
 	more        bool     // document-silent: there were further services
 }
@@ -79,6 +81,7 @@ type seen struct {
 	at         int64
 	orig, resp netip.AddrPort
 	ports      bool
+	told       string // by its payload, where the finding rests on that
 }
 
 // keepFirst adds c to a list of at most limit connections that holds the first in the inputs, in order.
@@ -87,7 +90,7 @@ func keepFirst(list []seen, limit int, c *flow.Conn, v *view) []seen {
 	if kept || i >= limit {
 		return list
 	}
-	list = slices.Insert(list, i, seen{c.ID, c.First, v.from, v.to, c.Proto.HasPorts()})
+	list = slices.Insert(list, i, seen{id: c.ID, at: c.First, orig: v.from, resp: v.to, ports: c.Proto.HasPorts()})
 	return list[:min(limit, len(list))]
 }
 
@@ -118,7 +121,16 @@ func (fs *findings) add(a *Auditor, c *flow.Conn, j *judged) {
 			return
 		}
 	}
-	f.add(c, j)
+	f.add(a, c, j)
+}
+
+// tell adds to the evidence what the payload of a connection told.
+func (f *folded) tell(id flow.ConnID, what string) {
+	for i := range f.evidence {
+		if f.evidence[i].id == id {
+			f.evidence[i].told = what
+		}
+	}
 }
 
 func (fs *findings) insert(key findingKey, c *flow.Conn, j *judged) *folded {
@@ -134,9 +146,10 @@ func (fs *findings) insert(key findingKey, c *flow.Conn, j *judged) *folded {
 	return f
 }
 
-func (f *folded) add(c *flow.Conn, j *judged) {
+func (f *folded) add(a *Auditor, c *flow.Conn, j *judged) {
 	if len(f.evidence) == 0 || c.ID.Compare(f.evidence[0].id) < 0 {
 		f.view, f.option, f.validity = j.view, j.option, j.validity
+		f.name, f.origin = a.names.display(a, c, &j.view)
 	}
 	f.first, f.last = min(f.first, c.First), max(f.last, c.Last)
 	f.connections++
@@ -149,6 +162,9 @@ func (f *folded) add(c *flow.Conn, j *judged) {
 		f.ports.add(j.view.from.Port())
 	}
 	f.evidence = keepFirst(f.evidence, maxEvidence, c, &j.view)
+	if j.why&whyEncryption != 0 {
+		f.tell(c.ID, j.option.told(&a.payload, c.ID.File))
+	}
 	if j.why == whyDocumentSilent {
 		f.addService(serviceName(c.Proto, servicePort(c, &j.view)))
 	}

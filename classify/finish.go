@@ -10,31 +10,32 @@ import (
 // ErrLedger says that a ledger does not balance: the audit must not be trusted.
 var ErrLedger = errors.New("a ledger does not balance")
 
-// Finish judges what was held back and gives the audit of everything observed. It is called once, last. On an error that is ErrLedger the audit
+// Finish gives the audit of everything observed. It is called once, last. On an error that is ErrLedger the audit
 // is complete and says what does not balance.
 func (a *Auditor) Finish(c Capture) (*Audit, error) {
-	a.release()
+	a.sight.unopened(a, &c)
 	a.people = a.sight.people()
 	c.clip(a.opts.Filter)
 	a.losses.judge(a.lossBound())
 	w := a.window(&c)
 	expectations, found, open := a.expectations(w, c.Inputs)
 	couplings := a.coupled.findings(a, c.Inputs)
-	found = slices.Concat(a.connectionFindings(c.Inputs), found, couplings, a.silentHosts(w))
+	found = slices.Concat(a.connectionFindings(c.Inputs), found, couplings, a.silentHosts(w), a.encryptions.findings(a, c.Inputs), a.names.findings(a, c.Inputs))
 	sortFindings(found)
 	out := &Audit{
-		Schema: Schema, Tool: a.opts.Tool, Inputs: inputs(c.Inputs), Packs: a.packRefs(), Site: a.siteRef(), Period: a.period(&c),
+		Schema: Schema, Tool: a.opts.Tool, Invocation: a.opts.Invocation, Inputs: inputs(c.Inputs), Packs: a.packRefs(), Site: a.siteRef(), Period: a.period(&c),
 		Packets: ledger(c.Packets), Connections: ConnLedger{c.Created, c.Open, c.Emitted, notNil(c.Ends)}, Coverage: a.coverage(&c),
 		Totals: a.sums.totals(), Kinds: a.sums.kindTotals(), Baseline: a.sums.flowTotals(a, true), Flows: a.sums.flowTotals(a, false),
 		Findings: found, Overflow: a.findings.overflow, Expectations: expectations,
 		OutOfScope: reasonTotals(a.sums.whys[:], whyNames[:]), Unverified: reasonTotals(a.sums.opens[:], openNames[:]),
-		Timeline: a.sums.timeline.export(), SourcePorts: a.sums.portProfiles(), Exceptions: a.sums.exceptionUses(a.set.Site),
+		Encryption: a.encryptions.export(a), Observations: a.encryptions.observations(c.Inputs),
+		Timeline: a.timeline(), Matrix: a.matrix.export(a), SourcePorts: a.sums.portProfiles(), Exceptions: a.sums.exceptionUses(a.set.Site),
 		Warnings: notNil(a.opts.Warnings), Residuals: a.residuals(&c),
 	}
 	v := &a.sums.verdicts
-	f := facts{site: a.set.Site != nil, judged: a.sums.observed - v[outOfScope].connections, deviations: v[deviation].connections, unexpected: a.sums.deciding,
-		coupled: len(couplings), missing: open.missing, attempted: open.attempted, indeterminate: v[indeterminate].connections, untestable: open.untestable,
-		cut: c.cut(), interrupted: c.Interrupted, evicted: c.Evicted, loss: c.lossPercent(), bound: a.lossBound(), pairLoss: a.losses.doubts(), undecoded: c.undecodedPercent(), refused: c.Refused}
+	f := Basis{Site: a.set.Site != nil, Judged: a.sums.observed - v[outOfScope].connections, Deviations: v[deviation].connections, Unexpected: a.sums.deciding,
+		Coupled: len(couplings), Missing: open.missing, Attempted: open.attempted, Indeterminate: v[indeterminate].connections, Untestable: open.untestable,
+		Cut: notNil(c.cut()), Interrupted: c.Interrupted, Evicted: c.Evicted, Loss: c.lossPercent(), Bound: a.lossBound(), PairLoss: notNil(a.losses.doubts()), Undecoded: c.undecodedPercent(), Refused: c.Refused}
 	out.Result = f.result()
 	out.Result.LookAt = lookAt(found)
 	if len(out.Residuals) > 0 {

@@ -106,14 +106,15 @@ func fatal(t testing.TB, problems []rules.Problem) {
 var (
 	outcomeWords = []string{"seen", "established", "refused", "unanswered", "half-open", "one-sided", "partial", "midstream", "answered", "one-way"}
 	knownWords   = []string{"unknown", "port", "first-packet", "announced", "synack", "handshake"}
-	protoWords   = map[string]flow.Proto{"tcp": flow.TCP, "udp": flow.UDP, "icmp": flow.ICMP, "icmp6": flow.ICMPv6, "igmp": flow.IGMP, "esp": flow.ESP}
+	protoWords   = map[string]flow.Proto{"tcp": flow.TCP, "udp": flow.UDP, "icmp": flow.ICMP, "icmp6": flow.ICMPv6, "igmp": flow.IGMP, "esp": flow.ESP, "ipcomp": 108, "l2tp": 115, "mpls": 137}
 )
 
 // conns reads lines such as
 //
 //	10.0.0.1:50000 > 10.0.0.10:9876 tcp established handshake @10s type=8 one-side (or answer-only) missed=2
 //
-// Packet numbers follow the lines.
+// Packet numbers follow the lines. Words such as protocol=tls encrypted=TLS_1.3 clear=HTTP_request cert=hidden note=weak printable=93
+// sni=a.example host=a.example add facts, in their order, at packets 101 and on.
 func conns(t testing.TB, text string) []*flow.Conn {
 	t.Helper()
 	var list []*flow.Conn
@@ -149,6 +150,7 @@ func connOf(t testing.TB, line string, number uint64) *flow.Conn {
 				t.Fatal(err)
 			}
 			c.First += int64(d)
+		case addFact(c, w):
 		case strings.HasPrefix(w, "type="):
 			fmt.Sscan(w[5:], &c.ICMPType)
 		case strings.HasPrefix(w, "missed="):
@@ -171,6 +173,77 @@ func connOf(t testing.TB, line string, number uint64) *flow.Conn {
 	return c
 }
 
+var factWords = map[string]flow.Fact{"protocol": {Kind: flow.FactProtocol}, "encrypted": {Kind: flow.FactEncrypted}, "clear": {Kind: flow.FactCleartext}, "cert": {Kind: flow.FactClientCert},
+	"note": {Kind: flow.FactNote}, "printable": {Kind: flow.FactPrintable}, "sni": {Kind: flow.FactName, Origin: flow.NameSNI}, "host": {Kind: flow.FactName, Origin: flow.NameHTTP}}
+
+func addFact(c *flow.Conn, word string) bool {
+	key, value, _ := strings.Cut(word, "=")
+	f, ok := factWords[key]
+	if ok {
+		f.Packet, f.Value = uint64(101+len(c.Facts)), strings.ReplaceAll(value, "_", " ")
+		c.Facts = append(c.Facts, f)
+	}
+	return ok
+}
+
+// learn tells an auditor what control conversations and names lines such as these say:
+//
+//	seen rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.10:135 @1s
+//	port ftp 10.0.0.20:50000 10.0.0.10:21 peer=10.0.0.10 to=10.0.0.20:50500 udp @1s for=60s
+//	lost rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.10:135 @5s
+//	dns 10.0.0.1 portal.example 203.0.113.9 @1s for=60s chain=other.example
+func learn(t testing.TB, a *Auditor, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) == 0 {
+			continue
+		}
+		at, until, chain, proto := start, int64(0), "", flow.TCP
+		var peer, to string
+		for _, w := range words[4:] {
+			key, value, _ := strings.Cut(w, "=")
+			switch {
+			case w[0] == '@':
+				at += duration(t, w[1:])
+			case key == "for":
+				until = at + duration(t, value)
+			case key == "peer":
+				peer = value
+			case key == "to":
+				to = value
+			case key == "chain":
+				chain = value
+			case protoWords[w] != 0:
+				proto = protoWords[w]
+			default:
+				t.Fatalf("%q: unknown word %q", line, w)
+			}
+		}
+		if words[0] == "dns" {
+			a.LearnName(&flow.Name{At: at, Until: until, Packet: 7, Origin: flow.NameDNS, Asker: netip.MustParseAddr(words[1]), Name: words[2], Chain: chain, Addr: netip.MustParseAddr(words[3])})
+			continue
+		}
+		n := flow.Announcement{At: at, Until: until, Packet: 7, By: announcers[words[1]], Orig: end(t, words[2]), Resp: end(t, words[3]), Proto: proto}
+		switch words[0] {
+		case "lost":
+			n.Event = flow.ControlLost
+		case "port":
+			n.Event, n.Peer, n.To = flow.PortAnnounced, netip.MustParseAddr(peer), end(t, to)
+		}
+		a.LearnAnnouncement(&n)
+	}
+}
+
+func duration(t testing.TB, s string) int64 {
+	t.Helper()
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int64(d)
+}
+
 func end(t testing.TB, s string) netip.AddrPort {
 	t.Helper()
 	if ap, err := netip.ParseAddrPort(s); err == nil {
@@ -185,12 +258,19 @@ func end(t testing.TB, s string) netip.AddrPort {
 
 // judgedLines audits connections and gives each judgement as one line: verdict, why, flow, and what is notable beside them.
 func judgedLines(s *rules.Set, list []*flow.Conn) map[uint64]string {
+	return learnedLines(nil, s, list, "")
+}
+
+// learnedLines is judgedLines after learning.
+func learnedLines(t testing.TB, s *rules.Set, list []*flow.Conn, learned string) map[uint64]string {
 	lines := map[uint64]string{}
 	a := New(s, Options{OnJudged: func(c *flow.Conn, j Judgement) { lines[c.ID.Packet] = words(j) }})
+	if learned != "" {
+		learn(t, a, learned)
+	}
 	for _, c := range list {
 		a.Observe(c)
 	}
-	a.release()
 	return lines
 }
 

@@ -13,9 +13,10 @@ import (
 type view struct {
 	orig, resp *rules.Membership
 	from, to   netip.AddrPort
-	port       uint16 // of the responder, inside port where the site declares a translation
-	flipped    bool   // the connection's ends are exchanged: its originator is a guess, and this is the other one
-	sure       bool   // who opened the connection is known
+	port       uint16  // of the responder, inside port where the site declares a translation
+	named      knownBy // what identifies the responder, beside its address
+	flipped    bool    // the connection's ends are exchanged: its originator is a guess, and this is the other one
+	sure       bool    // who opened the connection is known
 }
 
 func (v *view) origEnd() rules.End { return rules.End{Addr: v.from.Addr(), Of: v.orig} }
@@ -72,12 +73,17 @@ type plan struct {
 // option is a flow that may cover a connection, with what judging needs of it.
 type option struct {
 	rules.Candidate
-	order     int // in its plan, best first
-	rank      int // order of --rules
-	fromRoles []string
-	sources   []rules.PortRange
-	anySource bool
-	opens     open // what can never be checked on it
+	order         int // in its plan, best first
+	rank          int // order of --rules
+	fromRoles     []string
+	sources       []rules.PortRange
+	anySource     bool
+	opens         open // what is not known of it without evidence
+	demand        demand
+	ciphers       cipher
+	named         bool              // a pack gives names to the responder's role
+	accepted      bool              // the site accepts ports without an announcement
+	acceptedPorts []rules.PortRange // those that it accepts; empty is all
 }
 
 func (a *Auditor) plan(c *flow.Conn, v *view) *plan {
@@ -127,11 +133,11 @@ func (a *Auditor) newOption(cand rules.Candidate, orig *rules.Host, proto flow.P
 	if proto.HasPorts() {
 		o.sources, o.anySource = a.set.SourcePorts(orig, cand.Flow)
 	}
-	if e := cand.Flow.Encryption; e != "" && e != "unstated" {
-		o.opens |= openEncryption
-	}
-	if cand.Port == rules.PortDynamic && cand.Flow.AnnouncedBy != "" {
+	o.named = a.set.NamedRole(cand.To.Role)
+	o.demand, o.ciphers = a.demand(cand.Flow), ciphersOf(cand.Flow)
+	if (cand.Port == rules.PortDynamic || cand.Port == rules.PortRanged) && cand.Flow.AnnouncedBy != "" {
 		o.opens |= openAnnouncement
+		o.acceptedPorts, o.accepted = a.set.AcceptsDynamic(cand.Flow)
 	}
 	return o
 }
@@ -186,12 +192,12 @@ func inRanges(port uint16, ranges []rules.PortRange) bool {
 // checked is an option held against one connection.
 type checked struct {
 	*option
-	view    *view
-	broken  why
-	opens   open
-	unknown bool // the flow's condition is neither on nor off
-	pending bool // its announcement may still come
-	stray   bool // nothing but an announcement would make it this flow's, and there is none
+	view     *view
+	broken   why
+	opens    open
+	unknown  bool // the flow's condition is neither on nor off
+	unproven bool // the announcement that is missing may lie where the capture does not show it
+	stray    bool // nothing but an announcement would make it this flow's, and there is none
 }
 
 // check finds what the connection breaks of a flow that its roles, protocol and port fit.
@@ -209,6 +215,15 @@ func (a *Auditor) check(c *flow.Conn, v *view, o *option) checked {
 		k.broken |= whySourcePort
 	case uncertain:
 		k.opens |= openSourcePort
+	}
+	if v.named == byClaim {
+		k.opens |= openName
+	}
+	switch broken, open := o.encryption(&a.payload); {
+	case broken:
+		k.broken |= whyEncryption
+	case open:
+		k.opens |= openEncryption
 	}
 	if o.Flow.Condition != "" {
 		switch a.set.Condition(o.Flow, c.First) {
@@ -229,17 +244,28 @@ func (a *Auditor) check(c *flow.Conn, v *view, o *option) checked {
 		k.opens &^= openAnnouncement
 	}
 	if k.opens&openAnnouncement != 0 {
-		switch state := a.dynamic.state(a, c, v, o.Flow); {
-		case state == announced:
-		case state == pendingAnnouncement:
-			k.pending = true
-		case announcers[o.Flow.AnnouncedBy] == byTFTP && !a.ephemeral(v, o.Flow):
-			k.stray = true
-		case state == unannounced:
-			k.broken |= whyUnannounced
-		}
+		k.announcement(a, c)
 	}
 	return k
+}
+
+// announcement checks whether a control conversation announced the port.
+func (k *checked) announcement(a *Auditor, c *flow.Conn) {
+	state := a.dynamic.state(a, c, k.view, k.option)
+	switch {
+	case state == announced:
+		k.opens &^= openAnnouncement
+	case state == acceptedAnnouncement:
+	case k.Flow.AnnouncedBy == "tftp" && !a.ephemeral(k.view, k.Flow):
+		k.stray = true
+	case state == unseenAnnouncement:
+	case state == unannounced:
+		k.broken |= whyUnannounced
+		k.opens &^= openAnnouncement
+	default:
+		k.broken |= whyUnannounced
+		k.unproven = true
+	}
 }
 
 // ephemeral is true for a responder port in the range of the responder's OS. TFTP answers go to any port, but only a request makes them TFTP.

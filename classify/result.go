@@ -12,24 +12,25 @@ const (
 	codeInconclusive = 3
 )
 
-// facts is what the result rests on.
-type facts struct {
-	site          bool
-	judged        uint64 // connections in scope
-	deviations    uint64
-	unexpected    uint64 // with an outcome beyond refused, unanswered and one-way
-	coupled       int
-	missing       int // required expectations, by host
-	attempted     int
-	indeterminate uint64
-	untestable    int // required periodic expectations that vantage, period, loss or a silent host leave untested
-	cut           []string
-	interrupted   bool
-	evicted       uint64
-	loss, bound   float64  // percent
-	undecoded     float64  // percent
-	refused       uint64   // overlapping fragments
-	pairLoss      []string // judged network pairs of which more was lost by estimate
+// Basis is the facts that a result rests on.
+type Basis struct {
+	Site          bool     `json:"site"`            // one was given
+	Judged        uint64   `json:"judged"`          // connections in scope
+	Deviations    uint64   `json:"deviations"`      // connections
+	Unexpected    uint64   `json:"unexpected"`      // connections with an outcome beyond refused, unanswered and one-way
+	Coupled       int      `json:"coupled"`         // responders with ports that do not belong together
+	Missing       int      `json:"missing"`         // required expectations, by host
+	Attempted     int      `json:"attempted"`       // required expectations, by host
+	Indeterminate uint64   `json:"indeterminate"`   // connections
+	Untestable    int      `json:"untestable"`      // required periodic expectations that vantage, period, loss or a silent host leave untested
+	Cut           []string `json:"cut"`             // inputs not read to their end
+	Interrupted   bool     `json:"interrupted"`     // reading was
+	Evicted       uint64   `json:"evicted"`         // connections
+	Loss          float64  `json:"loss_percent"`    // of the packets, as the captures say
+	Bound         float64  `json:"bound_percent"`   // of losses
+	PairLoss      []string `json:"pairs_with_loss"` // judged network pairs of which more was lost by estimate
+	Undecoded     float64  `json:"undecoded_percent"`
+	Refused       uint64   `json:"refused_fragments"` // that overlap others
 }
 
 // rule is one line of the rules of the result.
@@ -39,34 +40,46 @@ type rule struct {
 }
 
 // result applies the rules: any deviation, else any doubt, else clean.
-func (f *facts) result() Result {
-	wrong := reasons([]rule{
-		{f.deviations > 0, plural(f.deviations, "deviation") + " from the documents"},
-		{f.unexpected > 0, plural(f.unexpected, "unexpected connection") + " went beyond an attempt"},
-		{f.missing > 0, plural(uint64(f.missing), "required expectation") + " missing"},
-		{f.attempted > 0, plural(uint64(f.attempted), "required expectation") + " attempted, no connection"},
-		{f.coupled > 0, plural(uint64(f.coupled), "responder") + " with ports that do not belong together"},
-	})
-	doubt := reasons([]rule{
-		{!f.site, "no site file was given: roles were not verified"},
-		{f.judged == 0, "no connection was judged"},
-		{len(f.cut) > 0, fmt.Sprintf("%s not read to the end", plural(uint64(len(f.cut)), "input"))},
-		{f.interrupted, "reading was interrupted"},
-		{f.evicted > 0, plural(f.evicted, "connection") + " cut short because the connection table was full; raise --max-connections"},
-		{f.loss > f.bound, fmt.Sprintf("%.2f %% of the packets were lost, more than the bound of %.4g %%", f.loss, f.bound)},
-		{f.undecoded > f.bound, fmt.Sprintf("%.2f %% of the packets could not be decoded, more than the bound of %.4g %%", f.undecoded, f.bound)},
-		{f.refused > 0, plural(f.refused, "fragment") + " overlapped others and were refused: what they carry is not known"},
-		{len(f.pairLoss) > 0, fmt.Sprintf("by estimate more packets were lost than the bound of %.4g %%: %s", f.bound, strings.Join(first(f.pairLoss, 3), "; "))},
-		{f.untestable > 0, plural(uint64(f.untestable), "required periodic expectation") + " could not be tested"},
-		{f.indeterminate > 0, plural(f.indeterminate, "connection") + " could not be judged"},
-	})
+func (f *Basis) result() Result {
+	wrong, doubt := f.wrong(), f.doubt()
 	switch {
 	case len(wrong) > 0:
-		return Result{Verdict: "deviations", Text: "the traffic judged deviates from the documents", Code: codeDeviations, Reasons: append(wrong, doubt...)}
+		return Result{Verdict: "deviations", Text: "the traffic judged deviates from the documents", Code: codeDeviations, Reasons: append(wrong, doubt...), Basis: *f}
 	case len(doubt) > 0:
-		return Result{Verdict: "inconclusive", Text: "no deviation found, but not everything could be judged", Code: codeInconclusive, Reasons: doubt}
+		return Result{Verdict: "inconclusive", Text: "no deviation found, but not everything could be judged", Code: codeInconclusive, Reasons: doubt, Basis: *f}
 	}
-	return Result{Verdict: "clean", Text: "no deviation found in the traffic judged", Code: codeClean, Reasons: []string{}}
+	return Result{Verdict: "clean", Text: "no deviation found in the traffic judged", Code: codeClean, Reasons: []string{}, Basis: *f}
+}
+
+// Doubtful says whether the result would be inconclusive if nothing deviated.
+func (f *Basis) Doubtful() bool { return len(f.doubt()) > 0 }
+
+// wrong is what makes a result deviations.
+func (f *Basis) wrong() []string {
+	return reasons([]rule{
+		{f.Deviations > 0, plural(f.Deviations, "deviation") + " from the documents"},
+		{f.Unexpected > 0, plural(f.Unexpected, "unexpected connection") + " went beyond an attempt"},
+		{f.Missing > 0, plural(uint64(f.Missing), "required expectation") + " missing"},
+		{f.Attempted > 0, plural(uint64(f.Attempted), "required expectation") + " attempted, no connection"},
+		{f.Coupled > 0, plural(uint64(f.Coupled), "responder") + " with ports that do not belong together"},
+	})
+}
+
+// doubt is what keeps a result without deviations from being clean.
+func (f *Basis) doubt() []string {
+	return reasons([]rule{
+		{!f.Site, "no site file was given: roles were not verified"},
+		{f.Judged == 0, "no connection was judged"},
+		{len(f.Cut) > 0, fmt.Sprintf("%s not read to the end", plural(uint64(len(f.Cut)), "input"))},
+		{f.Interrupted, "reading was interrupted"},
+		{f.Evicted > 0, plural(f.Evicted, "connection") + " cut short because the connection table was full; raise --max-connections"},
+		{f.Loss > f.Bound, fmt.Sprintf("%.2f %% of the packets were lost, more than the bound of %.4g %%", f.Loss, f.Bound)},
+		{f.Undecoded > f.Bound, fmt.Sprintf("%.2f %% of the packets could not be decoded, more than the bound of %.4g %%", f.Undecoded, f.Bound)},
+		{f.Refused > 0, plural(f.Refused, "fragment") + " overlapped others and were refused: what they carry is not known"},
+		{len(f.PairLoss) > 0, fmt.Sprintf("by estimate more packets were lost than the bound of %.4g %%: %s", f.Bound, strings.Join(first(f.PairLoss, 3), "; "))},
+		{f.Untestable > 0, plural(uint64(f.Untestable), "required periodic expectation") + " could not be tested"},
+		{f.Indeterminate > 0, plural(f.Indeterminate, "connection") + " could not be judged"},
+	})
 }
 
 func reasons(list []rule) []string {

@@ -13,31 +13,31 @@ func addrPort(a netip.Addr, p uint16) netip.AddrPort { return netip.AddrPortFrom
 func netipPort(b [4]byte, p uint16) netip.AddrPort   { return addrPort(netip.AddrFrom4(b), p) }
 
 func TestResultRules(t *testing.T) {
-	clean := facts{site: true, judged: 10, bound: 1}
+	clean := Basis{Site: true, Judged: 10, Bound: 1}
 	for _, c := range []struct {
 		name   string
-		change func(*facts)
+		change func(*Basis)
 		want   string
 	}{
-		{"clean", func(f *facts) {}, "clean 0"},
-		{"a deviation", func(f *facts) { f.deviations = 1 }, "deviations 1"},
-		{"unexpected beyond an attempt", func(f *facts) { f.unexpected = 1 }, "deviations 1"},
-		{"missing", func(f *facts) { f.missing = 1 }, "deviations 1"},
-		{"attempted", func(f *facts) { f.attempted = 1 }, "deviations 1"},
-		{"coupled ports", func(f *facts) { f.coupled = 1 }, "deviations 1"},
-		{"deviations before doubt", func(f *facts) { f.deviations, f.site = 1, false }, "deviations 1"},
-		{"no site", func(f *facts) { f.site = false }, "inconclusive 3"},
-		{"nothing judged", func(f *facts) { f.judged = 0 }, "inconclusive 3"},
-		{"indeterminate", func(f *facts) { f.indeterminate = 1 }, "inconclusive 3"},
-		{"not testable", func(f *facts) { f.untestable = 1 }, "inconclusive 3"},
-		{"cut", func(f *facts) { f.cut = []string{"a.pcap"} }, "inconclusive 3"},
-		{"evicted", func(f *facts) { f.evicted = 1 }, "inconclusive 3"},
-		{"interrupted", func(f *facts) { f.interrupted = true }, "inconclusive 3"},
-		{"loss at the bound", func(f *facts) { f.loss = 1 }, "clean 0"},
-		{"loss above the bound", func(f *facts) { f.loss = 1.01 }, "inconclusive 3"},
-		{"loss above a tighter bound", func(f *facts) { f.loss, f.bound = 0.2, 0.1 }, "inconclusive 3"},
-		{"undecoded above the bound", func(f *facts) { f.undecoded = 1.5 }, "inconclusive 3"},
-		{"overlapping fragments", func(f *facts) { f.refused = 1 }, "inconclusive 3"},
+		{"clean", func(f *Basis) {}, "clean 0"},
+		{"a deviation", func(f *Basis) { f.Deviations = 1 }, "deviations 1"},
+		{"unexpected beyond an attempt", func(f *Basis) { f.Unexpected = 1 }, "deviations 1"},
+		{"missing", func(f *Basis) { f.Missing = 1 }, "deviations 1"},
+		{"attempted", func(f *Basis) { f.Attempted = 1 }, "deviations 1"},
+		{"coupled ports", func(f *Basis) { f.Coupled = 1 }, "deviations 1"},
+		{"deviations before doubt", func(f *Basis) { f.Deviations, f.Site = 1, false }, "deviations 1"},
+		{"no site", func(f *Basis) { f.Site = false }, "inconclusive 3"},
+		{"nothing judged", func(f *Basis) { f.Judged = 0 }, "inconclusive 3"},
+		{"indeterminate", func(f *Basis) { f.Indeterminate = 1 }, "inconclusive 3"},
+		{"not testable", func(f *Basis) { f.Untestable = 1 }, "inconclusive 3"},
+		{"cut", func(f *Basis) { f.Cut = []string{"a.pcap"} }, "inconclusive 3"},
+		{"evicted", func(f *Basis) { f.Evicted = 1 }, "inconclusive 3"},
+		{"interrupted", func(f *Basis) { f.Interrupted = true }, "inconclusive 3"},
+		{"loss at the bound", func(f *Basis) { f.Loss = 1 }, "clean 0"},
+		{"loss above the bound", func(f *Basis) { f.Loss = 1.01 }, "inconclusive 3"},
+		{"loss above a tighter bound", func(f *Basis) { f.Loss, f.Bound = 0.2, 0.1 }, "inconclusive 3"},
+		{"undecoded above the bound", func(f *Basis) { f.Undecoded = 1.5 }, "inconclusive 3"},
+		{"overlapping fragments", func(f *Basis) { f.Refused = 1 }, "inconclusive 3"},
 	} {
 		f := clean
 		c.change(&f)

@@ -31,13 +31,14 @@ type sight struct {
 	pairs    map[networkPair]bool
 	reached  map[netip.Prefix]bool // networks with two-way traffic to anywhere
 	groups   map[netip.Prefix]bool // networks from which something to a broadcast or multicast address was seen
-	hidden   map[[2]party]string   // pairs that talk through an opaque tunnel, and its name: ports cannot be seen
+	hidden   map[hiddenPair]string // who talks through an opaque tunnel, and its name: ports cannot be seen
+	crowded  bool                  // there was no room for more of them
 	tunnels  map[string]bool       // their names, also between unknown ends
 	unkept   uint64
 }
 
 func newSight(set *rules.Set) sight {
-	s := sight{hosts: map[party]activity{}, pairs: map[networkPair]bool{}, reached: map[netip.Prefix]bool{}, groups: map[netip.Prefix]bool{}, hidden: map[[2]party]string{}, tunnels: map[string]bool{}}
+	s := sight{hosts: map[party]activity{}, pairs: map[networkPair]bool{}, reached: map[netip.Prefix]bool{}, groups: map[netip.Prefix]bool{}, hidden: map[hiddenPair]string{}, tunnels: map[string]bool{}}
 	if set.Site != nil {
 		for _, p := range set.Networks() {
 			if p.Bits() >= widestNetwork(p.Addr()) {

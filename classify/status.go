@@ -30,9 +30,9 @@ type verdictOn struct {
 	party   party
 	status  status
 	reason  string
-	silent  bool // the host was never seen
-	named   bool // of some connection of the host this was the flow, not one shared with it
-	decides bool // counts for the result: missing and attempted as a deviation, not-testable as inconclusive
+	cause   cause // of not-testable
+	named   bool  // of some connection of the host this was the flow, not one shared with it
+	decides bool  // counts for the result: missing and attempted as a deviation, not-testable as inconclusive
 }
 
 // statusOf is the procedure of the status: the first that holds. t is nil where the host never used the flow.
@@ -45,13 +45,13 @@ func (a *Auditor) statusOf(x *expected, p party, t *tracked, w *window) verdictO
 	}
 	switch {
 	case s.reason != "":
-		s.status = notTestable
+		s.status, s.cause = notTestable, causeSite
 	case x.state == rules.Off:
 		s.status, s.reason = notTriggered, "it applies where "+conditionWords(x.flow.Condition)+", which is not so"
 	case lack == nil:
 		s.status = observed
 	case inside(x, p):
-		s.status, s.reason = notTestable, p.name()+" holds both roles: the traffic stays inside the host"
+		s.status, s.cause, s.reason = notTestable, causeSite, p.name()+" holds both roles: the traffic stays inside the host"
 	case a.unseen(&s, x, lack, w):
 		s.status, s.decides = notTestable, need && now && !a.retired(p, w)
 	case lack.attempts() > 0:
@@ -91,7 +91,7 @@ func inside(x *expected, p party) bool {
 
 // retired holds where none of the host's addresses is its own in the period, as far as entries with one date tell.
 func (a *Auditor) retired(p party, w *window) bool {
-	if p.host == nil {
+	if p.host == nil || len(p.host.Addresses) == 0 {
 		return false
 	}
 	for _, e := range p.host.Addresses {
@@ -193,19 +193,20 @@ func (a *Auditor) unusedResponders(x *expected, p party, t *tracked) []*rules.Ho
 func (a *Auditor) unseen(s *verdictOn, x *expected, l *lack, w *window) bool {
 	p := s.party
 	seen := a.sight.hosts[p]
+	s.cause = causeBlind
 	switch {
 	case !a.showsFlow(x, p):
 		s.reason = "outside the filter given (" + a.opts.Filter.String() + ")"
 	case p.host != nil && seen.connections == 0:
-		s.silent, s.reason = true, p.name()+" was never seen"
+		s.cause, s.reason = causeSilent, p.name()+" was never seen"
 	case l.oneSided > 0:
 		s.reason = fmt.Sprintf("only one direction was captured (%s)", plural(l.oneSided, "connection"))
 	case l.unsure > 0:
 		s.reason = fmt.Sprintf("what was seen of it could not be judged (%s)", plural(l.unsure, "connection"))
 	case p.host != nil && !seen.direct && !slices.Contains(x.reserved, "broadcast") && !slices.Contains(x.reserved, "multicast"):
-		s.reason = "of " + p.name() + " the capture shows only what reaches everybody on its link"
+		s.cause, s.reason = causeVantage, "of "+p.name()+" the capture shows only what reaches everybody on its link"
 	case !a.sees(x, p, l):
-		s.reason = a.notVisible(x, p)
+		s.cause, s.reason = causeVantage, a.notVisible(x, p)
 	case a.tunnelled(x, p) != "":
 		s.reason = "inside tunnel: " + p.name() + " and " + roleList(x.flow.To) + " talk through " + a.tunnelled(x, p) + ", ports are not visible"
 	case w.blind != "":
@@ -248,7 +249,7 @@ func (a *Auditor) seesHosts(from []netip.Addr, p party, hosts []*rules.Host) boo
 		if h == p.host && a.peopled[h] == nil {
 			continue
 		}
-		if a.visible(from, a.addresses(party{host: h})) {
+		if a.visible(from, a.addresses(party{host: h})) || len(h.Addresses) == 0 && a.visibleReserved(from, "internet") {
 			return true
 		}
 		for _, q := range a.people[h] {
@@ -260,12 +261,21 @@ func (a *Auditor) seesHosts(from []netip.Addr, p party, hosts []*rules.Host) boo
 	return false
 }
 
-// tunnelled names the opaque tunnel between the party and a host of the flow's responder roles; "" where there is none.
+// tunnelled names the opaque tunnel between the party and a host of the flow's responder roles, or one to somebody whom the site does not know
+// where such a one may be the responder; "" where there is none.
 func (a *Auditor) tunnelled(x *expected, p party) string {
 	for _, h := range x.hosts {
-		if name := a.sight.hidden[[2]party{p, {host: h}}]; name != "" {
+		if name := a.sight.hidden[hiddenPair{p, h}]; name != "" {
 			return name
 		}
+	}
+	if slices.Contains(x.reserved, "internet") || slices.Contains(x.reserved, "any") || len(x.documented) > 0 {
+		if name := a.sight.hidden[hiddenPair{p, nil}]; name != "" {
+			return name
+		}
+	}
+	if a.sight.crowded {
+		return "more tunnels than are remembered"
 	}
 	return ""
 }

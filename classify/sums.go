@@ -27,6 +27,7 @@ type flowSum struct {
 	tally
 	origs, resps map[party]struct{}
 	unknown      bool // the flow's condition was neither on nor off
+	by           [numKnownBy]uint64
 }
 
 // profile is the source ports of one host.
@@ -52,6 +53,8 @@ type sums struct {
 	tcpBoth    uint64
 	tcpOne     uint64
 	unkept     uint64 // hosts that had no room
+	namesakes  uint64 // documented connections that may mean either of several documented names of their responder
+	accepted   uint64 // documented connections to dynamic ports that nothing announced, by the site's word
 	deciding   uint64 // unexpected connections that count for the result
 }
 
@@ -83,6 +86,12 @@ func (s *sums) judged(a *Auditor, c *flow.Conn, j *judged) {
 	}
 	if j.verdict == documented && j.opens != 0 {
 		addBits(s.opens[:], uint16(j.opens), c)
+		if j.opens&openAnnouncement != 0 && j.option.accepts(j.view.to.Port()) {
+			s.accepted++
+		}
+	}
+	if j.verdict == documented && ambiguous(j) {
+		s.namesakes++
 	}
 	if j.verdict == unexpected && decides(unexpected, attempt(c.Outcome)) {
 		s.deciding++
@@ -97,6 +106,11 @@ func (s *sums) judged(a *Auditor, c *flow.Conn, j *judged) {
 		s.flow(a, c, j)
 		s.profile(a, c, j)
 	}
+}
+
+// ambiguous is true where the responder plays another role with documented names as well, and nothing tells which of them is meant.
+func ambiguous(j *judged) bool {
+	return j.option.named && slices.ContainsFunc(j.shared, func(s shared) bool { return s.met && s.option.named && s.option.To.Role != j.option.To.Role })
 }
 
 func addBits(to []tally, bits uint16, c *flow.Conn) {
@@ -129,6 +143,7 @@ func (s *sums) flow(a *Auditor, c *flow.Conn, j *judged) {
 	}
 	f.add(c)
 	f.unknown = f.unknown || j.unknown
+	f.by[j.option.identifiedBy(&j.view)]++
 	s.host(f.origs, a.partyOf(j.view.orig, j.view.from.Addr()))
 	s.host(f.resps, a.partyOf(j.view.resp, j.view.to.Addr()))
 }
@@ -213,7 +228,8 @@ func (s *sums) flowTotals(a *Auditor, baseline bool) []FlowTotal {
 		}
 		for _, f := range p.Flows {
 			if t := s.flows[f]; t != nil {
-				total := FlowTotal{Flow: f.Ref(), Title: f.Title, Service: a.service(f), Connections: t.connections, Bytes: t.bytes, OrigHosts: len(t.origs), RespHosts: len(t.resps)}
+				total := FlowTotal{Flow: f.Ref(), Title: f.Title, Service: a.service(f), Connections: t.connections, Bytes: t.bytes, OrigHosts: len(t.origs), RespHosts: len(t.resps),
+					ByName: t.by[byName], ByClaim: t.by[byClaim], ByAddress: t.by[byAddress]}
 				if t.unknown {
 					total.Note = unknownCondition(f)
 				}

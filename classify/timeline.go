@@ -17,6 +17,29 @@ func (t *timeline) add(ns int64, v verdict) {
 	if ns%1e9 < 0 {
 		second--
 	}
+	b := t.at(second)
+	switch v {
+	case documented:
+		b.Documented++
+	case unexpected:
+		b.Unexpected++
+	case deviation:
+		b.Deviation++
+	default:
+		b.Other++
+	}
+}
+
+// addBucket adds a bucket of 1<<shift seconds that begins at a second.
+func (t *timeline) addBucket(second int64, shift uint, o TimelineBucket) {
+	for t.shift < shift {
+		t.widen()
+	}
+	t.at(second).add(o)
+}
+
+// at gives the bucket of a second, and makes it.
+func (t *timeline) at(second int64) *TimelineBucket {
 	i := second >> t.shift
 	for len(t.buckets) > 0 && max(i, t.last())-min(i, t.first) >= maxBuckets {
 		t.widen()
@@ -31,17 +54,14 @@ func (t *timeline) add(ns int64, v verdict) {
 	case i > t.last():
 		t.buckets = append(t.buckets, make([]TimelineBucket, i-t.last())...)
 	}
-	b := &t.buckets[i-t.first]
-	switch v {
-	case documented:
-		b.Documented++
-	case unexpected:
-		b.Unexpected++
-	case deviation:
-		b.Deviation++
-	default:
-		b.Other++
-	}
+	return &t.buckets[i-t.first]
+}
+
+func (b *TimelineBucket) add(o TimelineBucket) {
+	b.Documented += o.Documented
+	b.Unexpected += o.Unexpected
+	b.Deviation += o.Deviation
+	b.Other += o.Other
 }
 
 func (t *timeline) last() int64 { return t.first + int64(len(t.buckets)) - 1 }
@@ -50,15 +70,14 @@ func (t *timeline) last() int64 { return t.first + int64(len(t.buckets)) - 1 }
 func (t *timeline) widen() {
 	old, first := t.buckets, t.first
 	t.shift++
+	if len(old) == 0 {
+		return
+	}
 	t.first >>= 1
 	last := (first + int64(len(old)) - 1) >> 1
 	t.buckets = make([]TimelineBucket, last-t.first+1, maxBuckets)
 	for i, o := range old {
-		b := &t.buckets[(first+int64(i))>>1-t.first]
-		b.Documented += o.Documented
-		b.Unexpected += o.Unexpected
-		b.Deviation += o.Deviation
-		b.Other += o.Other
+		t.buckets[(first+int64(i))>>1-t.first].add(o)
 	}
 }
 
@@ -68,5 +87,11 @@ func (t *timeline) export() Timeline {
 		return Timeline{Buckets: []TimelineBucket{}}
 	}
 	e.From = stampSeconds(t.first << t.shift)
+	return e
+}
+
+func (a *Auditor) timeline() Timeline {
+	e := a.sums.timeline.export()
+	e.Losses = a.losses.spans()
 	return e
 }

@@ -34,31 +34,36 @@ type shared struct {
 	met    bool // fully
 }
 
-// judge is the procedure of the verdict, one function a step. pending is true where the verdict hangs on an announcement that may still come.
-func (a *Auditor) judge(c *flow.Conn) (j judged, pending bool) {
+// judge is the procedure of the verdict, one function a step.
+func (a *Auditor) judge(c *flow.Conn) judged {
 	v, flipped := &a.views[0], &a.views[0]
 	*v = a.viewOf(c)
+	a.payload = payloadOf(c)
 	if !v.sure && !c.Proto.IsICMP() {
 		flipped = &a.views[1]
 		*flipped = a.flippedView(c)
 	}
+	a.identify(c, v)
+	if flipped != v {
+		a.identify(c, flipped)
+	}
 	if w := a.scope(c, v, flipped); w != 0 {
-		return judged{verdict: outOfScope, original: outOfScope, why: w, view: *v}, false
+		return judged{verdict: outOfScope, original: outOfScope, why: w, view: *v}
 	}
 	a.checks = a.checkPlan(a.checks[:0], c, v)
 	if flipped != v {
 		a.checks = a.checkPlan(a.checks, c, flipped)
 	}
-	if j, pending, ok := a.documented(); ok {
-		return j, pending
+	if j, ok := a.documented(); ok {
+		return j
 	}
 	steps := [...]func(*flow.Conn, *view, *view) (judged, bool){a.deviating, a.reversedRoles, a.silent, a.platformService, a.icmpError}
 	for _, step := range steps {
 		if j, ok := step(c, v, flipped); ok {
-			return a.except(c, j, flipped), false
+			return a.except(c, j, flipped)
 		}
 	}
-	return a.except(c, a.unexpected(c, v, flipped), flipped), false
+	return a.except(c, a.unexpected(c, v, flipped), flipped)
 }
 
 func (a *Auditor) checkPlan(into []checked, c *flow.Conn, v *view) []checked {
@@ -71,27 +76,20 @@ func (a *Auditor) checkPlan(into []checked, c *flow.Conn, v *view) []checked {
 	return into
 }
 
-// documented is step 3: the best flow that is fully met, the others kept as shared. The verdict waits while a flow could still be met, or still be broken otherwise.
-func (a *Auditor) documented() (j judged, pending, ok bool) {
+// documented is step 3: the best flow that is fully met, the others kept as shared.
+func (a *Auditor) documented() (judged, bool) {
 	var best *checked
-	waits, unsure := false, false
 	for i := range a.checks {
-		k := &a.checks[i]
-		waits = waits || k.pending && k.broken == 0
-		unsure = unsure || k.pending
-		if k.broken == 0 && !k.pending && (best == nil || compareChecks(k, best) < 0) {
+		if k := &a.checks[i]; k.broken == 0 && (best == nil || compareChecks(k, best) < 0) {
 			best = k
 		}
 	}
-	if waits || best == nil && unsure {
-		return judged{}, true, true
-	}
 	if best == nil {
-		return judged{}, false, false
+		return judged{}, false
 	}
-	j = judged{verdict: documented, original: documented, opens: best.opens, view: *best.view, flow: best.Flow, option: best.option, match: a.match(best.option), unknown: best.unknown}
+	j := judged{verdict: documented, original: documented, opens: best.opens, view: *best.view, flow: best.Flow, option: best.option, match: a.match(best.option), unknown: best.unknown}
 	j.shared = a.others(best)
-	return j, false, true
+	return j, true
 }
 
 // others are the flows beside the best that cover the connection, each once.
@@ -99,7 +97,7 @@ func (a *Auditor) others(best *checked) []shared {
 	a.shared = a.shared[:0]
 	for i := range a.checks {
 		k := &a.checks[i]
-		if k.Flow == best.Flow || k.pending || k.broken&unsatisfying != 0 {
+		if k.Flow == best.Flow || k.broken&unsatisfying != 0 {
 			continue
 		}
 		s := shared{k.option, *k.view, k.broken == 0}
@@ -115,7 +113,7 @@ func (a *Auditor) others(best *checked) []shared {
 
 // deviating is step 4: roles, protocol and port are met, something stated is broken. The flow with the fewest broken statements is named.
 // Of a flow that only one side may open, roles are met for certain only where the originator is certain. A missing announcement alone
-// proves nothing while payloads are not read: it may lie before the capture.
+// proves nothing where the control conversation was not read whole: it may lie before the capture.
 func (a *Auditor) deviating(c *flow.Conn, _, _ *view) (judged, bool) {
 	var best *checked
 	for i := range a.checks {
@@ -131,7 +129,7 @@ func (a *Auditor) deviating(c *flow.Conn, _, _ *view) (judged, bool) {
 		return judged{}, false
 	}
 	j := judged{verdict: deviation, why: best.broken, opens: best.opens, view: *best.view, flow: best.Flow, option: best.option, match: a.match(best.option), unknown: best.unknown}
-	if !best.view.sure && (best.broken&whySourcePort != 0 || best.Flow.Originator != "either") || best.broken == whyUnannounced {
+	if !best.view.sure && (best.broken&whySourcePort != 0 || best.Flow.Originator != "either") || best.broken == whyUnannounced && best.unproven {
 		j.verdict = indeterminate
 	}
 	j.shared = a.others(best)
@@ -260,7 +258,7 @@ func unknownCondition(f *rules.Flow) string {
 
 // export gives the judgement as reports show it.
 func (j *judged) export() Judgement {
-	e := Judgement{Verdict: j.verdict.String(), Why: j.why.names(), SharedWith: []string{}, Match: j.match, Unverified: j.opens.names()}
+	e := Judgement{Verdict: j.verdict.String(), Why: j.why.names(), SharedWith: []string{}, Match: j.match, MatchBy: j.option.identifiedBy(&j.view).String(), Unverified: j.opens.names()}
 	if j.flow != nil {
 		e.Flow = j.flow.Ref()
 	}

@@ -10,12 +10,17 @@ type verdictCase struct{ conn, want string }
 
 func checkVerdicts(t *testing.T, site string, cases []verdictCase) {
 	t.Helper()
+	checkLearned(t, site, "", cases)
+}
+
+func checkLearned(t *testing.T, site, learned string, cases []verdictCase) {
+	t.Helper()
 	s := set(t, site, testPack)
 	var text strings.Builder
 	for _, c := range cases {
 		text.WriteString(c.conn + "\n")
 	}
-	got := judgedLines(s, conns(t, text.String()))
+	got := learnedLines(t, s, conns(t, text.String()), learned)
 	for i, c := range cases {
 		if g := got[uint64(i+1)]; c.want != "" && g != c.want {
 			t.Errorf("%s\n got %s\nwant %s", c.conn, g, c.want)
@@ -123,20 +128,6 @@ exceptions:
 	})
 }
 
-func TestDynamic(t *testing.T) {
-	checkVerdicts(t, testSite, []verdictCase{
-		{"10.0.0.20:50001 > 10.0.0.10:50500 tcp established @5s", "documented flow=p/rpc-dynamic unverified=announcement"}, // emitted before its control connection
-		{"10.0.0.20:50000 > 10.0.0.11:135 tcp established @1s", "documented flow=p/rpc"},
-		{"10.0.0.20:50002 > 10.0.0.10:50501 tcp established", "indeterminate unannounced flow=p/rpc-dynamic unverified=announcement"}, // began before it
-		{"10.0.0.20:50003 > 10.0.0.10:40000 tcp established @6s", "unexpected undocumented-service"},                                  // outside the responder's range
-		{"10.0.0.20:50004 > 10.0.0.10:50502 tcp midstream port", "documented flow=p/rpc-dynamic unverified=originator,source-port,announcement"},
-		{"10.0.0.20:1000 > 10.0.0.10:50503 tcp established @6s", "deviation source-port flow=p/rpc-dynamic unverified=announcement"},
-		{"10.0.0.2:40000 > 10.0.0.10:69 udp one-way @1s", "documented flow=p/boot"},
-		{"10.0.0.10:51000 > 10.0.0.2:40000 udp answered @1s", "documented flow=p/boot-answer unverified=announcement"},
-		{"10.0.0.10:51000 > 10.0.0.1:50000 udp answered @1s", "indeterminate unannounced flow=p/boot-answer unverified=announcement"},
-	})
-}
-
 // A flow that its fixed source port names is not any traffic between its hosts, and a broadcast address opens nothing.
 func TestFixedSourcesAndGroups(t *testing.T) {
 	const pack = `
@@ -166,25 +157,10 @@ hosts:
 		"10.0.0.1:50001 > 10.0.0.255:137 udp one-way port":        "deviation",
 		"10.0.0.255:137 > 10.0.0.1:137 udp one-way unknown":       "documented",
 	} {
-		j, _ := a.judge(connOf(t, line, 1))
+		j := a.judge(connOf(t, line, 1))
 		if j.verdict.String() != want {
 			t.Errorf("%s: %s %v, want %s", line, j.verdict, j.why.names(), want)
 		}
-	}
-}
-
-func TestHeldConnectionsAreBounded(t *testing.T) {
-	a := New(set(t, testSite, testPack), Options{})
-	for i := range maxHeld + 10 {
-		c := connOf(t, "10.0.0.20:50001 > 10.0.0.10:50500 tcp established", uint64(i+1))
-		a.Observe(c)
-	}
-	if len(a.dynamic.held) != maxHeld || a.dynamic.overflow != 10 || a.sums.verdicts[indeterminate].connections != 10 {
-		t.Errorf("held %d, overflow %d, indeterminate %d", len(a.dynamic.held), a.dynamic.overflow, a.sums.verdicts[indeterminate].connections)
-	}
-	a.release()
-	if n := a.sums.verdicts[indeterminate].connections; n != maxHeld+10 {
-		t.Errorf("%d indeterminate after release, want %d", n, maxHeld+10)
 	}
 }
 
@@ -198,7 +174,7 @@ func TestWithoutSite(t *testing.T) {
 		{"10.0.0.1:50000 > 10.0.0.10:51000 tcp established", "unexpected undocumented-service"},
 		{"198.51.100.1:50000 > 198.51.100.2:9876 tcp established", "documented flow=p/check-in unverified=encryption match=port-only"},
 		{"10.0.0.3:50000 > 10.0.0.10:135 tcp established", "documented flow=p/rpc match=port-only"},
-		{"10.0.0.3:50000 > 10.0.0.10:51000 tcp established @1s", "documented flow=p/rpc-dynamic unverified=announcement match=port-only"},
+		{"10.0.0.3:50000 > 10.0.0.10:51000 tcp established @1s", "unexpected undocumented-service"},
 	})
 }
 

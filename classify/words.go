@@ -61,11 +61,12 @@ const (
 	openSourcePort
 	openEncryption
 	openAnnouncement
+	openName // only the originator's own word identifies the responder
 
 	numOpens = iota
 )
 
-var openNames = [numOpens]string{"originator", "source-port", "encryption", "announcement"}
+var openNames = [numOpens]string{"originator", "source-port", "encryption", "announcement", "name"}
 
 func (o open) names() []string { return bitNames(uint32(o), openNames[:]) }
 
@@ -97,6 +98,19 @@ var statusNames = [numStatuses]string{"observed", "missing", "attempted", "not-o
 
 func (s status) String() string { return statusNames[s] }
 
+// cause is why an expectation is not testable.
+type cause uint8
+
+const (
+	causeSite    cause = iota // packs and site do not let it be tested, whatever is captured
+	causeSilent               // the host was never seen
+	causeVantage              // the capture point does not see the pair
+	causeBlind                // period, loss, a filter or a tunnel hide what the capture point should see
+)
+
+// causeNames are the words of HostStatus.Cause.
+var causeNames = [...]string{"site", "silent", "vantage", "blind"}
+
 // Kinds of findings.
 const (
 	kindConnection  = "connection"
@@ -104,4 +118,7 @@ const (
 	kindCoupled     = "coupled-ports"
 	kindSilentHost  = "silent-host"
 	kindQuestion    = "question"
+	kindMutualTLS   = "mutual-tls"
+	kindNameClaim   = "name-claim"
+	kindNameDrift   = "name-drift"
 )

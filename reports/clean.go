@@ -59,8 +59,9 @@ func isPlain(s string) bool {
 }
 
 // cleanCSV is cleanText for a spreadsheet: a field that would start a formula gets a leading apostrophe (CWE-1236).
-func cleanCSV(s string) string {
-	s = cleanText(s)
+func cleanCSV(s string) string { return noFormula(cleanText(s)) }
+
+func noFormula(s string) string {
 	if s != "" && strings.ContainsRune("=+-@", rune(s[0])) {
 		return "'" + s
 	}

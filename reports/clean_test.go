@@ -18,6 +18,9 @@ var nasty = []string{
 	"\x1b[2J\x1b]8;;http://evil\x07click", "\u009b31m", "a\nlevel=error msg=x", "a\rb", "\x00", "\xff\xfe", "\u202egnp.exe", "\u2066x\u2069",
 	"zero\u200bwidth", "=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "<script>alert(1)</script>", `"onmouseover=`, "{{.}}", "line\u2028sep", "a|b`c`",
 	strings.Repeat("x", 1<<16), `back\slash "quoted"`, "日本語",
+	"\x1b]52;c;ZXZpbA==\x07", `"onmouseover=alert(1) x=`, "<img src=x onerror=alert(1)>", "<!-- ", "]]>", "<![CDATA[x", "&#60;b&gt;", "\t=1+1", " =1+1",
+	"[x](javascript:alert(1))", "![x](http://evil.example/x.png)", "see http://evil.example/ and www.evil.example", "@admin, root@evil.example", "mailto:root@evil.example",
+	"# head", "- item", "1. item", "> quote", "```", "``x`` `y", "~~x~~", "$x$", "*x* _y_ **z**", "---", "===", "| --- |", "[x]: http://evil.example", "[^1]", "[ ] todo", "{panel}", "trailing\\",
 }
 
 func TestCleanTextIsSafeOnATerminal(t *testing.T) {

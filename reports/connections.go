@@ -37,7 +37,7 @@ func NewConnections(w io.Writer, format string, look Look, judged bool) (*Connec
 	case "csv":
 		c.csv = csv.NewWriter(c.buf)
 		head := []string{"id", "proto", "orig_ip", "orig_port", "resp_ip", "resp_port", "icmp_type", "icmp_code", "originator_known_by", "outcome", "visibility",
-			"first", "last", "orig_packets", "resp_packets", "orig_bytes", "resp_bytes", "vlan", "tunnel", "interface", "icmp_error"}
+			"first", "last", "orig_packets", "resp_packets", "orig_bytes", "resp_bytes", "vlan", "tunnel", "interface", "icmp_error", "protocol_seen", "names"}
 		if judged {
 			head = append(head, "verdict", "why", "flow", "match", "unverified")
 		}

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,18 +53,9 @@ func appendConn(b []byte, f *flow.Conn, j *classify.Judgement) []byte {
 	b = append(b, `],"tunnel":`...)
 	b = appendString(b, f.Tunnel)
 	b = append(b, `,"protocol_seen":`...)
-	b = appendString(b, factValue(f, flow.FactProtocol))
-	b = append(b, `,"names":[`...)
-	n := 0
-	for _, fact := range f.Facts {
-		if fact.Kind == flow.FactName {
-			if n++; n > 1 {
-				b = append(b, ',')
-			}
-			b = appendString(b, fact.Value)
-		}
-	}
-	b = append(b, ']')
+	b = appendString(b, protocolSeen(f))
+	b = append(b, `,"names":`...)
+	b = appendStrings(b, namesOf(f, j))
 	if j != nil {
 		b = appendJudgement(b, j)
 	}
@@ -88,16 +80,35 @@ func appendJudgement(b []byte, j *classify.Judgement) []byte {
 	b = append(b, `,"match":`...)
 	b = appendString(b, j.Match)
 	b = append(b, `,"unverified":`...)
-	return appendStrings(b, j.Unverified)
+	b = appendStrings(b, j.Unverified)
+	if j.MatchBy != "" {
+		b = appendString(append(b, `,"match_by":`...), j.MatchBy)
+	}
+	return b
 }
 
-func factValue(f *flow.Conn, kind flow.FactKind) string {
-	for _, fact := range f.Facts {
-		if fact.Kind == kind {
-			return fact.Value
+// protocolSeen is the innermost protocol that was recognised.
+func protocolSeen(f *flow.Conn) string {
+	for i := len(f.Facts) - 1; i >= 0; i-- {
+		if f.Facts[i].Kind == flow.FactProtocol {
+			return f.Facts[i].Value
 		}
 	}
 	return ""
+}
+
+// namesOf are the names of the responder; without those of a judgement the ones that the originator claims.
+func namesOf(f *flow.Conn, j *classify.Judgement) []string {
+	if j != nil && j.Names != nil {
+		return j.Names
+	}
+	var names []string
+	for i := range f.Facts {
+		if f.Facts[i].Kind == flow.FactName && !slices.Contains(names, f.Facts[i].Value) {
+			names = append(names, f.Facts[i].Value)
+		}
+	}
+	return names
 }
 
 func appendUint(b []byte, key string, n uint64) []byte {
@@ -132,7 +143,8 @@ func appendString(b []byte, s string) []byte {
 func csvRow(f *flow.Conn, j *classify.Judgement) []string {
 	row := []string{f.ID.String(), f.Proto.String(), f.Orig.Addr().String(), portText(f, f.Orig.Port()), f.Resp.Addr().String(), portText(f, f.Resp.Port()), "", "",
 		f.KnownBy.String(), f.Outcome.String(), f.Visibility.String(), flow.Stamp(f.First), flow.Stamp(f.Last),
-		decimal(f.OrigPackets), decimal(f.RespPackets), decimal(f.OrigBytes), decimal(f.RespBytes), vlanText(f.VLANs), cleanCSV(f.Tunnel), cleanCSV(f.Interface), icmpErrorText(f)}
+		decimal(f.OrigPackets), decimal(f.RespPackets), decimal(f.OrigBytes), decimal(f.RespBytes), vlanText(f.VLANs), cleanCSV(f.Tunnel), cleanCSV(f.Interface), icmpErrorText(f),
+		cleanCSV(protocolSeen(f)), cleanCSV(strings.Join(namesOf(f, j), " "))}
 	if f.Proto.IsICMP() {
 		row[6], row[7] = strconv.Itoa(int(f.ICMPType)), strconv.Itoa(int(f.ICMPCode))
 	}

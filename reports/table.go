@@ -28,6 +28,7 @@ func writeTable(w io.Writer, a *classify.Audit, look Look) error {
 	p.lookAt(a)
 	p.findings(a)
 	p.expectations(a)
+	p.encryption(a)
 	p.others(a)
 	p.coverage(a)
 	p.ledgers(a)
@@ -40,7 +41,7 @@ func writeTable(w io.Writer, a *classify.Audit, look Look) error {
 
 func (p *page) result(a *classify.Audit) {
 	paint := map[string]color.Attribute{"clean": color.FgGreen, "deviations": color.FgRed, "inconclusive": color.FgYellow}[a.Result.Verdict]
-	p.para(0, "Result: "+p.paint(strings.ToUpper(a.Result.Verdict), color.Bold, paint)+": ", Clean(a.Result.Text))
+	p.para(0, "Result: "+p.paint(strings.ToUpper(cleanText(a.Result.Verdict)), color.Bold, paint)+": ", Clean(a.Result.Text))
 	for i, r := range a.Result.Reasons {
 		if i == foldRows && !p.look.All {
 			p.line("  and %d more reasons", len(a.Result.Reasons)-i)
@@ -61,6 +62,9 @@ func (p *page) audited(a *classify.Audit) {
 		period = fmt.Sprintf("%s to %s UTC covered", shortTime(a.Period.CoveredFrom), shortTime(a.Period.CoveredLast))
 	}
 	p.para(2, "period   ", period+asked(a.Period))
+	if len(a.Parts) > 0 {
+		p.para(2, "made of  ", partsText(a.Parts))
+	}
 	p.para(2, "against  ", strings.Join(packsText(a.Packs), ", ")+"; "+siteText(a.Site))
 	c := &a.Coverage
 	if c.Filter != "" {
@@ -95,6 +99,27 @@ func inputsText(inputs []classify.Input) string {
 		name = inputName(inputs[0].Name)
 	}
 	return fmt.Sprintf("%s, %s, %s%s", name, plural(packets, "packet"), size(bytes), states)
+}
+
+// partsText names the audits that a combined one is made of.
+func partsText(parts []classify.Part) string {
+	names := make([]string, len(parts))
+	for i, p := range parts {
+		names[i] = cleanText(p.File) + " (" + cleanText(p.Verdict) + ")"
+	}
+	more := ""
+	if n := len(names) - foldRows; n > 0 {
+		names, more = names[:foldRows], fmt.Sprintf(" and %d more", n)
+	}
+	return plural(uint64(len(parts)), "audit") + ": " + strings.Join(names, ", ") + more
+}
+
+// againstText says how many findings an older audit has, too; "" where there is none.
+func againstText(c *classify.Compared) string {
+	if c == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d new, %d known from %s, %d gone", c.New, c.Known, cleanText(c.File), c.Gone)
 }
 
 func inputName(name string) string {
@@ -144,8 +169,8 @@ func orOpen(s string) string {
 
 // shortTime cuts RFC 3339 with nine digits to whole seconds for reading.
 func shortTime(s string) string {
-	if len(s) < 19 {
-		return s
+	if stamp(s) == "" {
+		return cleanText(s)
 	}
 	return s[:10] + " " + s[11:19]
 }
@@ -155,7 +180,7 @@ func (p *page) verdicts(a *classify.Audit) {
 	var rows [][]string
 	for _, t := range a.Totals {
 		if t.Connections > 0 || p.look.All {
-			name := t.Verdict
+			name := cleanText(t.Verdict)
 			if a.Site == nil && name == "documented" {
 				name += ", by port only"
 			}
@@ -215,7 +240,7 @@ func (p *page) others(a *classify.Audit) {
 		p.head("Exceptions")
 		var rows [][]string
 		for _, e := range a.Exceptions {
-			rows = append(rows, []string{cleanText(e.ID), e.State, number(e.Connections), cleanText(e.Until), cleanText(e.Ticket), Clean(e.Reason) + " (" + cleanText(e.Approver) + ")"})
+			rows = append(rows, []string{cleanText(e.ID), cleanText(e.State), number(e.Connections), cleanText(e.Until), cleanText(e.Ticket), Clean(e.Reason) + " (" + cleanText(e.Approver) + ")"})
 		}
 		p.grid([]column{{title: "id"}, {title: "state"}, {title: "connections", right: true}, {title: "until"}, {title: "ticket"}, {title: "reason (approver)", flex: true}}, rows)
 	}
@@ -233,7 +258,7 @@ func (p *page) flowTotals(totals []classify.FlowTotal) {
 		if i == foldRows && !p.look.All {
 			break
 		}
-		rows = append(rows, []string{cleanText(t.Flow), t.Service, number(t.Connections), size(t.Bytes), fmt.Sprintf("%d -> %d", t.OrigHosts, t.RespHosts)})
+		rows = append(rows, []string{cleanText(t.Flow), cleanText(t.Service), number(t.Connections), size(t.Bytes), fmt.Sprintf("%d -> %d", t.OrigHosts, t.RespHosts)})
 	}
 	p.grid([]column{{title: "flow"}, {title: "service"}, {title: "connections", right: true}, {title: "bytes", right: true}, {title: "hosts"}}, rows)
 	if more := len(totals) - len(rows); more > 0 {

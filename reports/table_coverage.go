@@ -41,7 +41,7 @@ func (p *page) ledgers(a *classify.Audit) {
 	parts = parts[:0]
 	for _, t := range a.Totals {
 		if t.Connections > 0 {
-			parts = append(parts, number(t.Connections)+" "+t.Verdict)
+			parts = append(parts, number(t.Connections)+" "+cleanText(t.Verdict))
 		}
 	}
 	p.para(2, "verdicts     ", fmt.Sprintf("%s emitted = %s", number(a.Connections.Emitted), sum(parts)))

@@ -22,6 +22,12 @@ func (p *page) findings(a *classify.Audit) {
 	default:
 		p.head("Findings: " + number(uint64(n)))
 	}
+	if text := againstText(a.Compared); text != "" {
+		p.para(2, "", text)
+	}
+	if n := a.Annotations; n != nil {
+		p.para(2, "", fmt.Sprintf("%s of %s%s", plural(uint64(n.Used), "annotation"), cleanText(n.File), p.stale(n.Stale)))
+	}
 	for i, g := range groups {
 		if i == foldFindings && !p.look.All {
 			p.line("  and %s: use --all, or --report FILE.json", plural(uint64(len(groups)-i), "more group"))
@@ -31,9 +37,29 @@ func (p *page) findings(a *classify.Audit) {
 	}
 }
 
+// stale names the annotations of findings that the audit does not have.
+func (p *page) stale(ids []string) string {
+	if len(ids) == 0 {
+		return ""
+	}
+	return "; of no finding here: " + p.folded(ids, foldHosts)
+}
+
+// reviewText is what a reviewer says of a finding: "accepted by J. Doe on 2026-01-31: for the time being".
+func reviewText(n *classify.Annotation) string {
+	if n == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%s by %s on %s", strings.ReplaceAll(n.Disposition, "-", " "), n.Name, n.Date)
+	if n.Text != "" {
+		text += ": " + n.Text
+	}
+	return Clean(strings.Join(strings.Fields(text), " "))
+}
+
 // group shows findings of one kind: what happened, what it is, then what to know of it, each thing once.
 func (p *page) group(g classify.Group) {
-	p.para(2, p.paint(fmt.Sprintf("%-6s", g.Severity), severityColor[g.Severity])+"  ", Clean(g.Title))
+	p.para(2, p.paint(fmt.Sprintf("%-6s", cleanText(g.Severity)), severityColor[g.Severity])+"  ", Clean(g.Title))
 	const indent = 10
 	words := cleanText(g.Verdict)
 	if len(g.Why) > 0 {
@@ -112,7 +138,7 @@ func (p *page) notesOf(f *classify.Finding) []note {
 	if len(f.Hosts) > 1 {
 		hosts = p.folded(f.Hosts, foldHosts)
 	}
-	list := []note{{"why", Clean(reason)}, {"except", cleanText(exception)}, {"nearest", Clean(strings.TrimPrefix(f.Nearest, f.Service+": "))},
+	list := []note{{"review", reviewText(f.Annotation)}, {"baseline", cleanText(f.Standing)}, {"why", Clean(reason)}, {"except", cleanText(exception)}, {"nearest", Clean(strings.TrimPrefix(f.Nearest, f.Service+": "))},
 		{label, Clean(look)}, {"hosts", hosts}, {"document", p.folded(p.places(f.Cite), foldCites)}}
 	return slices.DeleteFunc(list, func(n note) bool { return n.text == "" })
 }
@@ -128,14 +154,22 @@ func (p *page) packets(indent int, f *classify.Finding) {
 		if len(p.audit.Inputs) > 1 {
 			file = " of " + inputName(e.File)
 		}
-		p.para(indent, "packet   ", fmt.Sprintf("%d%s: %s -> %s, %s", e.Packet, file, cleanText(e.Orig), cleanText(e.Resp), p.clock(e.Time)))
+		ends := ""
+		if e.Orig != "" {
+			ends = fmt.Sprintf(": %s -> %s", cleanText(e.Orig), cleanText(e.Resp))
+		}
+		told := ""
+		if e.Told != "" && p.look.All {
+			told = "; " + Clean(e.Told)
+		}
+		p.para(indent, "packet   ", fmt.Sprintf("%d%s%s, %s%s", e.Packet, file, ends, p.clock(e.Time), told))
 	}
 }
 
 // clock is the time of day where the audit covers one day only.
 func (p *page) clock(t string) string {
 	from, last := p.audit.Period.CoveredFrom, p.audit.Period.CoveredLast
-	if text := shortTime(t); len(from) < 10 || len(last) < 10 || from[:10] != last[:10] || !strings.HasPrefix(text, from[:10]) {
+	if text := shortTime(t); stamp(t) == "" || len(from) < 10 || len(last) < 10 || from[:10] != last[:10] || !strings.HasPrefix(text, from[:10]) {
 		return text
 	}
 	return shortTime(t)[11:]

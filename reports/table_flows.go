@@ -113,7 +113,7 @@ func (p *page) quiet(list []classify.Expectation) {
 
 func need(e classify.Expectation) string {
 	if e.Occurrence == "" {
-		return e.Need
+		return cleanText(e.Need)
 	}
-	return e.Need + ", " + e.Occurrence
+	return cleanText(e.Need + ", " + e.Occurrence)
 }

@@ -39,6 +39,10 @@ type index struct {
 	exceptions  []rule
 	vantage     []sightline
 
+	unencrypted map[*Flow]*Unencrypted
+	accepted    map[*Flow]*DynamicRange // nil: flows without an entry of their own
+	names       names
+
 	ephemerals map[ephemeralKey][]PortRange
 	addresses  map[netip.Addr]dated
 	members    map[string]*Membership
@@ -92,10 +96,12 @@ func Compile(packs []*Pack, site *Site) (*Set, []Problem) {
 	if site != nil {
 		b.hosts()
 		b.sitePorts()
+		b.sitePayload()
 		b.siteTimes()
 		b.siteParties()
 		b.bound()
 	}
+	b.nameTable()
 	b.addresses()
 	if Failed(b.problems) {
 		return nil, sortProblems(b.problems)
@@ -108,7 +114,7 @@ func newIndex() index {
 		hostsOf: map[string][]*Host{}, hostRole: map[*Host][]int32{}, number: map[*Host]uint32{}, special: map[*Host]bool{},
 		entries: new(bart.Table[[]entryOf]), documented: new(bart.Table[[]held]), inside: new(bart.Lite), broadcasts: map[netip.Addr]bool{},
 		outside: new(bart.Table[[]*translation]), hidden: map[*Host]bool{}, conditions: map[string][]*SiteCondition{}, expects: map[string][]*Expect{},
-		hours: map[string][]window{}, ephemerals: map[ephemeralKey][]PortRange{}, addresses: map[netip.Addr]dated{}, members: map[string]*Membership{},
+		hours: map[string][]window{}, unencrypted: map[*Flow]*Unencrypted{}, accepted: map[*Flow]*DynamicRange{}, ephemerals: map[ephemeralKey][]PortRange{}, addresses: map[netip.Addr]dated{}, members: map[string]*Membership{},
 		classes: map[string]*class{}, pairs: map[uint64]*pair{}, services: map[service][]*Flow{}}
 }
 

@@ -34,6 +34,9 @@ func (k *packChecker) flow(f *Flow) {
 	k.oneOf("scope", &f.Scope, f, "wan", "lan", "")
 	k.oneOf("satisfied_by", &f.SatisfiedBy, f, "any", "each")
 	k.oneOf("encryption", &f.Encryption, f, "required", "expected", "forbidden", "unstated")
+	for i := range f.EncryptionProtocols {
+		k.oneOf("encryption protocol", &f.EncryptionProtocols[i], &f.EncryptionProtocols, encryptionWords...)
+	}
 	if f.Encryption == "forbidden" && len(f.EncryptionProtocols) > 0 {
 		k.fail(fmt.Sprintf("flow %q forbids encryption and names its protocols", f.ID), "remove one of the two", &f.EncryptionProtocols, f)
 	}
@@ -42,6 +45,9 @@ func (k *packChecker) flow(f *Flow) {
 		k.reference(f)
 	}
 }
+
+// encryptionWords are what encryption_protocols may name. tls is DTLS and QUIC too; mtls is TLS with certificates of both sides.
+var encryptionWords = []string{"tls", "mtls", "ssh", "smb", "ipsec"}
 
 // service checks protocol, ports, ICMP types and what belongs to them.
 func (k *packChecker) service(f *Flow) {

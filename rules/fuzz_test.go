@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"pcapaudit/capture/flow"
@@ -103,6 +104,8 @@ func exercise(s *Set) {
 			s.AllowedAt(f, 0)
 			s.SourcePorts(nil, f)
 			s.PortsOf(f, nil)
+			s.Unencrypted(f)
+			s.AcceptsDynamic(f)
 			s.Expected(f, nil)
 			for _, role := range append(f.FromRoles(), f.ToRoles()...) {
 				s.HostsOf(role)
@@ -111,4 +114,36 @@ func exercise(s *Set) {
 		}
 	}
 	s.ByService(flow.TCP, 443, 0)
+	exerciseNames(s, ends)
+}
+
+// exerciseNames asks for every name of packs and site at every end.
+func exerciseNames(s *Set, ends []netip.Addr) {
+	var names []string
+	for _, p := range s.Packs {
+		for _, r := range p.Roles {
+			names = append(names, r.Names...)
+		}
+	}
+	if s.Site != nil {
+		for _, h := range s.Site.Hosts {
+			names = append(names, h.Names...)
+		}
+	}
+	before := (*Meaning)(nil)
+	for _, name := range names {
+		m := s.ByName(strings.ToLower(strings.Replace(name, "*", "a.b", 1)))
+		if m == nil {
+			panic(name + " means nothing")
+		}
+		if before != nil {
+			m = s.Together(before, m)
+		}
+		before = m
+		m.Stated()
+		for _, a := range ends {
+			m.Documents(a)
+			s.Candidates(s.Lookup(a, 0), s.Named(s.Lookup(a, 0), m), flow.TCP, 443, 0)
+		}
+	}
 }

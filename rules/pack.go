@@ -91,9 +91,9 @@ type Flow struct {
 	Proxy        bool `yaml:"proxy" json:"proxy"`               // may run through a web proxy that the site names
 	Configurable bool `yaml:"configurable" json:"configurable"` // the document lets a site choose another port
 
-	Encryption          string   `yaml:"encryption" json:"encryption"` // required, expected (on by default, configurable), forbidden, unstated (default)
-	EncryptionProtocols []string `yaml:"encryption_protocols" json:"encryption_protocols"`
-	Reference           bool     `yaml:"reference" json:"reference"` // a list without roles: names platform traffic, expects nothing
+	Encryption          string   `yaml:"encryption" json:"encryption"`                     // required, expected (on by default, configurable), forbidden, unstated (default)
+	EncryptionProtocols []string `yaml:"encryption_protocols" json:"encryption_protocols"` // of encryptionWords; empty is any
+	Reference           bool     `yaml:"reference" json:"reference"`                       // a list without roles: names platform traffic, expects nothing
 
 	Cite []Cite `yaml:"cite" json:"cite"`
 	Note string `yaml:"note" json:"note"`

@@ -133,8 +133,8 @@ func (k *packChecker) declared() {
 			}
 		}
 		for j := range r.Names {
-			if !hostForm.MatchString(r.Names[j]) {
-				k.fail(fmt.Sprintf("%q is no host name", r.Names[j]), "write a name such as portal.example.com or *.example.com", &r.Names[j])
+			if what, do := badHostName(r.Names[j]); what != "" {
+				k.fail(what, do, &r.Names[j])
 			}
 		}
 	}

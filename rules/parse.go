@@ -23,7 +23,7 @@ const (
 )
 
 // prose names the keys whose values may hold line breaks.
-var prose = []string{"note", "reason", "justification"}
+var prose = []string{"note", "reason", "justification", "text"}
 
 // reader fills a structure from the nodes of a YAML file. It is stricter than the YAML library: the text of a scalar is what
 // counts (010 stays 010 and is refused as a port, on stays a word), an unknown or repeated key, an anchor, an alias, a second

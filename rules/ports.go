@@ -181,12 +181,16 @@ func (s *Set) PortsOf(f *Flow, resp *Host) []PortRange {
 // tftpPorts are the transfer identifiers that a TFTP originator may pick: RFC 1350 leaves the choice to it, and boot firmware stays below the ranges of operating systems.
 var tftpPorts = []PortRange{{1024, 65535}}
 
-// DynamicPorts is the range from which a responding host (nil: of unknown OS) picks the ports of a flow's dynamic entry.
+// DynamicPorts is the range from which a responding host (nil: of unknown OS) picks the ports of a flow's dynamic entry, and the one that the site accepts for it.
 func (s *Set) DynamicPorts(f *Flow, resp *Host) []PortRange {
 	if f.AnnouncedBy == "tftp" {
 		return tftpPorts
 	}
-	return s.ephemeral(f.Pack, resp)
+	ranges := s.ephemeral(f.Pack, resp)
+	if accepted, _ := s.AcceptsDynamic(f); len(accepted) > 0 {
+		ranges = append(slices.Clone(accepted), ranges...)
+	}
+	return ranges
 }
 
 // overriddenAt says whether the site supplies the ports at a responding host. Where the document states no protocol, the ports are then those of any protocol that has ports.

@@ -127,6 +127,8 @@ func (r PortRange) Contains(p uint16) bool { return r.First <= p && p <= r.Last 
 //	match.go     Candidates(orig, resp *Membership, flow.Proto, port uint16, icmpType uint8) []Candidate
 //	             Joining(orig, resp *Membership) []Candidate; Covers(f *Flow, resp *Host, flow.Proto, port uint16, icmpType uint8) PortMatch
 //	             ByService(flow.Proto, port uint16, icmpType uint8) []*Flow
+//	names.go     ByName(name string) *Meaning; Together(a, b *Meaning) *Meaning; Named(*Membership, *Meaning) *Membership; HasNames() bool; NamedRole(role string) bool; IsProxy(*Host) bool
+//	site_payload.go  Unencrypted(*Flow) *Unencrypted; AcceptsDynamic(*Flow) ([]PortRange, bool)
 //	ports.go     SourcePorts(orig *Host, f *Flow) (ranges []PortRange, any bool); PortsOf(f *Flow, resp *Host) []PortRange
 //	             DynamicPorts(f *Flow, resp *Host) []PortRange
 //	when.go      Condition(f *Flow, at int64) State; Period() (from, until int64); AllowedAt(f *Flow, at int64) bool; Expected(f *Flow, orig *Host) Expected

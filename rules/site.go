@@ -8,6 +8,8 @@ type Site struct {
 	Hosts        []*Host         `yaml:"hosts"`
 	Conditions   []SiteCondition `yaml:"conditions"`
 	Ports        []PortOverride  `yaml:"ports"`
+	Encryption   []Unencrypted   `yaml:"encryption"`
+	Dynamic      []DynamicRange  `yaml:"dynamic"`
 	Proxies      []Proxy         `yaml:"proxies"`
 	Translations []Translation   `yaml:"translations"`
 	Vantage      []Vantage       `yaml:"vantage"` // empty: a pair is visible only where two-way traffic between its networks was seen
@@ -26,12 +28,13 @@ type Site struct {
 	local  *Pack // Flows as a pack; nil without any
 }
 
-// Host is a name with addresses and roles. The most specific address entry wins; two equal ones that are valid at the same time are an error.
+// Host is a name with addresses and roles; one that is known by its names alone needs no addresses. The most specific address entry wins; two equal ones that are valid at the same time are an error.
 type Host struct {
 	Name           string      `yaml:"name"`
 	Addresses      []AddrEntry `yaml:"addresses"`
 	OS             string      `yaml:"os"`           // windows-pre-vista, windows, linux, appliance (as linux); "" is unknown: the union of the ranges
 	Roles          []string    `yaml:"roles"`        // "pack/role"
+	Names          []string    `yaml:"names"`        // by which responders are known: "vault.example.com", or "*.example.com" for every name below; A-labels
 	SourceRange    string      `yaml:"source_range"` // overrides the OS's ephemeral range: "FIRST-LAST"
 	ExpectedActive bool        `yaml:"expected_active"`
 	Pos            Pos         `yaml:"-"`
@@ -67,6 +70,25 @@ type PortOverride struct {
 	To       []string `yaml:"to"`       // host names; empty: every responder
 	Source   string   `yaml:"source"`   // where the site knows it from
 	Approver string   `yaml:"approver"` // obligatory where the document states no port
+}
+
+// Unencrypted says that the site has switched off the encryption of a flow that is encrypted by default.
+type Unencrypted struct {
+	Flow     string `yaml:"flow"`  // "pack/flow"
+	State    string `yaml:"state"` // off
+	Source   string `yaml:"source"`
+	Approver string `yaml:"approver"`
+}
+
+// DynamicRange accepts every port of the dynamic range where a document wants the port announced by a control connection.
+type DynamicRange struct {
+	Flow     string `yaml:"flow"`   // "pack/flow"; "" is every flow with announced ports
+	Accept   string `yaml:"accept"` // range
+	Range    string `yaml:"range"`  // "50000-50100", as rpccfg narrows it; "" is the range of the responder's OS
+	Source   string `yaml:"source"`
+	Approver string `yaml:"approver"`
+
+	ports PortRange // Range, parsed; zero where empty
 }
 
 // Proxy is a web proxy: flows with proxy: true may go to it instead of to their responder.
@@ -155,20 +177,25 @@ type Exception struct {
 
 // LocalFlow is an approved flow of the site: a documented flow with the site's own authority. From and To name hosts or qualified roles.
 type LocalFlow struct {
-	ID            string   `yaml:"id"`
-	Title         string   `yaml:"title"`
-	From          []string `yaml:"from"`
-	To            []string `yaml:"to"`
-	Proto         string   `yaml:"proto"`
-	Ports         []string `yaml:"ports"`
-	Occurrence    string   `yaml:"occurrence"` // default on-demand
-	Need          string   `yaml:"need"`       // default optional
-	SourcePorts   string   `yaml:"source_ports"`
-	Encryption    string   `yaml:"encryption"`
-	Owner         string   `yaml:"owner"`
-	Justification string   `yaml:"justification"`
-	Approver      string   `yaml:"approver"`
-	Date          string   `yaml:"date"`
+	ID          string   `yaml:"id"`
+	Title       string   `yaml:"title"`
+	From        []string `yaml:"from"`
+	To          []string `yaml:"to"`
+	Proto       string   `yaml:"proto"`
+	Ports       []string `yaml:"ports"`
+	Occurrence  string   `yaml:"occurrence"` // default on-demand
+	Need        string   `yaml:"need"`       // default optional
+	SourcePorts string   `yaml:"source_ports"`
+	Encryption  string   `yaml:"encryption"`
+	AnnouncedBy string   `yaml:"announced_by"`
+	Reply       string   `yaml:"reply"` // "expected" (default) or "none"
+
+	EncryptionProtocols []string `yaml:"encryption_protocols"`
+
+	Owner         string `yaml:"owner"`
+	Justification string `yaml:"justification"`
+	Approver      string `yaml:"approver"`
+	Date          string `yaml:"date"`
 }
 
 // Limits tighten the built-in rules; a looser value than the default is an error.

@@ -14,12 +14,13 @@ type siteChecker struct {
 	checker
 	site  *Site
 	hosts map[string]*Host
-	names []string // of the hosts, sorted; nil until asked for
+	known map[string]*Host // by names
+	list  []string         // names of the hosts, sorted; nil until asked for
 }
 
 // checkSite reports what is wrong with a site as read, without regard to packs.
 func checkSite(s *Site, c checker) []Problem {
-	k := &siteChecker{checker: c, site: s, hosts: map[string]*Host{}}
+	k := &siteChecker{checker: c, site: s, hosts: map[string]*Host{}, known: map[string]*Host{}}
 	k.networks()
 	if len(s.Hosts) == 0 {
 		k.fail("the site has no hosts", "add hosts with addresses and roles", &s.Hosts)
@@ -30,6 +31,8 @@ func checkSite(s *Site, c checker) []Problem {
 	k.equalEntries()
 	k.conditions()
 	k.overrides()
+	k.unencrypted()
+	k.dynamic()
 	k.proxies()
 	k.translations()
 	k.vantage()
@@ -75,8 +78,8 @@ func (k *siteChecker) host(h *Host) {
 	default:
 		k.hosts[h.Name] = h
 	}
-	if len(h.Addresses) == 0 {
-		k.fail(fmt.Sprintf("host %q has no addresses", h.Name), "add addresses: an address, a prefix or a range", h)
+	if len(h.Addresses) == 0 && len(h.Names) == 0 {
+		k.fail(fmt.Sprintf("host %q has no addresses", h.Name), "add addresses: an address, a prefix or a range; or names, if nothing else is known", h)
 	}
 	for i := range h.Addresses {
 		k.address(&h.Addresses[i])
@@ -89,6 +92,7 @@ func (k *siteChecker) host(h *Host) {
 		}
 		h.ephemeral = r
 	}
+	k.names(h)
 	for i := range h.Roles {
 		pack, role, ok := strings.Cut(h.Roles[i], "/")
 		if !ok || !nameForm.MatchString(pack) || !nameForm.MatchString(role) {
@@ -153,10 +157,10 @@ func (k *siteChecker) equalEntries() {
 
 // hostList is the names of the hosts, for advice.
 func (k *siteChecker) hostList() []string {
-	if k.names == nil {
-		k.names = keys(k.hosts)
+	if k.list == nil {
+		k.list = keys(k.hosts)
 	}
-	return slices.Clip(k.names)
+	return slices.Clip(k.list)
 }
 
 // hostNames checks a list of host names.

@@ -36,14 +36,14 @@ func (k *siteChecker) localFlows() {
 func (k *siteChecker) localFlow(l *LocalFlow) *Flow {
 	pos := k.places.at(l)
 	f := &Flow{ID: l.ID, Title: l.Title, From: l.From, To: l.To, Proto: l.Proto, Ports: l.Ports, Need: l.Need, Occurrence: l.Occurrence,
-		SourcePorts: l.SourcePorts, Encryption: l.Encryption, EncryptionProtocols: []string{}, ICMPTypes: []int{}, Pos: pos,
+		SourcePorts: l.SourcePorts, Encryption: l.Encryption, EncryptionProtocols: append([]string{}, l.EncryptionProtocols...), AnnouncedBy: l.AnnouncedBy, Reply: l.Reply, ICMPTypes: []int{}, Pos: pos,
 		Cite: []Cite{{Document: "site", Lines: fmt.Sprint(max(pos.Line, 1)), Section: "flows"}},
 		Note: fmt.Sprintf("%s (owner %s, approver %s, %s)", l.Justification, l.Owner, l.Approver, l.Date)}
 	fallback(&f.Need, "optional")
 	fallback(&f.Occurrence, "on-demand")
 	fallback(&f.Title, l.Justification)
 	k.places[f] = pos
-	for _, pair := range [][2]*string{{&f.ID, &l.ID}, {&f.Proto, &l.Proto}, {&f.Need, &l.Need}, {&f.Occurrence, &l.Occurrence}, {&f.SourcePorts, &l.SourcePorts}, {&f.Encryption, &l.Encryption}} {
+	for _, pair := range [][2]*string{{&f.ID, &l.ID}, {&f.Proto, &l.Proto}, {&f.Need, &l.Need}, {&f.Occurrence, &l.Occurrence}, {&f.SourcePorts, &l.SourcePorts}, {&f.Encryption, &l.Encryption}, {&f.AnnouncedBy, &l.AnnouncedBy}, {&f.Reply, &l.Reply}} {
 		if at, ok := k.places[pair[1]]; ok {
 			k.places[pair[0]] = at
 		}

@@ -76,7 +76,7 @@ func BenchmarkUnstaged(b *testing.B) {
 	benchTable(b, func(t *Table, batch *Batch) {
 		for i := range batch.N {
 			p := &batch.Packets[i]
-			batch.Record[i] = t.update(p, &batch.Addr6[i], t.index.candidate(p.Hash, t.index.of[t.index.place(p.Hash)]))
+			batch.Record[i] = t.update(batch, i, t.index.candidate(p.Hash, t.index.of[t.index.place(p.Hash)]))
 		}
 		t.packets += uint64(batch.N)
 	})
@@ -108,7 +108,7 @@ func BenchmarkGoMap(b *testing.B) {
 					r.packets[p.Bits&FromB]++
 					r.bytes[p.Bits&FromB] += uint64(p.IPLen)
 					r.last = max(r.last, p.Time)
-					r.trackTCP(p)
+					r.setState(r.trackTCP(p, p.PayloadLen, r.state()))
 				}
 			}
 			var first Batch

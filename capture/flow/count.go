@@ -1,12 +1,14 @@
 package flow
 
-// carry holds what the counters of one record could not: a connection with more than 2^32 packets or 2^48 bytes one way.
+// carry holds what the counters of one record could not: of a connection with more than 2^24 packets or 2^48 bytes one way.
 type carry struct{ packets, bytes [2]uint64 }
 
 func (t *Table) count(rec uint32, p *Packet) {
 	r, side := &t.records.of[rec], p.Bits&FromB
-	if r.packets[side]++; r.packets[side] == 0 {
-		t.carryOf(rec).packets[side] += 1 << 32
+	if r.packets[side]++; r.packets[side]&packetMask == packetMask {
+		const half = 1 << (packetBits - 1) // what stays is not 0
+		r.packets[side] -= half
+		t.carryOf(rec).packets[side] += half
 	}
 	bytes := r.bytes[side]&countMask + uint64(p.IPLen)
 	if bytes > countMask {
@@ -38,7 +40,7 @@ func (t *Table) totals(rec uint32) (packets, bytes [2]uint64) {
 		packets, bytes = c.packets, c.bytes
 	}
 	for side := range 2 {
-		packets[side] += uint64(r.packets[side])
+		packets[side] += uint64(r.sent(uint(side)))
 		bytes[side] += r.bytes[side] & countMask
 	}
 	return packets, bytes

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"encoding/binary"
 	"net/netip"
 )
 
@@ -14,6 +13,9 @@ func (t *Table) end(rec uint32, why End) {
 	}
 	t.ends[why]++
 	missed := t.missed(rec)
+	if t.ending != nil && r.flags&undecided != 0 {
+		t.ending(rec)
+	}
 	if t.emit != nil {
 		c := t.conn(rec, why)
 		c.Missed = missed
@@ -23,6 +25,7 @@ func (t *Table) end(rec uint32, why End) {
 		t.index.remove(t.hasher.hash(r.a, r.b, r.pa, r.pb, r.proto, t.hasher.part(r.context)), rec)
 	}
 	delete(t.carried, rec)
+	t.factBytes -= factBytes(t.facts[rec])
 	delete(t.facts, rec)
 	delete(t.failures, rec)
 	r.end()
@@ -70,17 +73,14 @@ func (t *Table) addrs(rec uint32) [2]netip.Addr {
 		exact := t.records.exact(rec)
 		return [2]netip.Addr{netip.AddrFrom16(exact[0]), netip.AddrFrom16(exact[1])}
 	}
-	var a, b [4]byte
-	binary.BigEndian.PutUint32(a[:], r.a)
-	binary.BigEndian.PutUint32(b[:], r.b)
-	return [2]netip.Addr{netip.AddrFrom4(a), netip.AddrFrom4(b)}
+	return [2]netip.Addr{Addr4(r.a), Addr4(r.b)}
 }
 
 func (r *record) outcome() Outcome {
 	switch {
 	case r.proto == TCP:
 		return r.outcomeTCP()
-	case r.proto != UDP && !r.proto.IsICMP():
+	case r.proto != UDP && !r.proto.IsICMP() && r.heardAll():
 		return Seen
 	case r.state()&both(heard) == both(heard):
 		return Answered
@@ -95,7 +95,7 @@ func (r *record) outcome() Outcome {
 //   - ICMP: the type says who asked or sent (see PackICMP), so it is certain from the first second.
 //   - a group address opens nothing and sends nothing: the other end is the originator for certain, from the first second. One that
 //     does send is no group but an address made anonymous.
-//   - all others: by the first packet, unless the conversation may have begun before the capture.
+//   - all others: by the first packet that is not broken, unless the conversation may have begun before the capture.
 func (r *record) originator(ends [2]netip.Addr) (side uint, by KnownBy) {
 	first := uint(r.flags & firstB / firstB)
 	switch {
@@ -106,11 +106,11 @@ func (r *record) originator(ends [2]netip.Addr) (side uint, by KnownBy) {
 	case r.proto.IsICMP() && r.pa|r.pb != 0:
 		_, _, fromB := unpackICMP(r.pa, r.pb)
 		return bit(fromB), KnownByFirstPacket
-	case isGroup(ends[1]) && r.packets[1] == 0:
+	case isGroup(ends[1]) && r.sent(1) == 0:
 		return 0, KnownByFirstPacket
-	case isGroup(ends[0]) && r.packets[0] == 0:
+	case isGroup(ends[0]) && r.sent(0) == 0:
 		return 1, KnownByFirstPacket
-	case r.proto != TCP && r.flags&late != 0:
+	case r.proto != TCP && r.flags&late != 0 && r.state()&both(heard) != 0:
 		return first, KnownByFirstPacket
 	}
 	if a, b := servicePort(r.proto, r.pa), servicePort(r.proto, r.pb); a != b {
@@ -132,19 +132,20 @@ func isGroup(a netip.Addr) bool { return a.IsMulticast() || a == limitedBroadcas
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// servicePort says whether a port is one that services listen on: a system port (RFC 6335: 0 to 1023) or one of the registered
+// servicePort says whether a port is one that services listen on: a system port (RFC 6335: 0 to 1023), without those that nobody is assigned, or one of the registered
 // ports that are common in server networks and seldom picked as source ports.
 func servicePort(proto Proto, port uint16) bool {
 	if !proto.HasPorts() {
 		return false
 	}
-	if port < 1024 {
+	if port < 600 {
 		return port != 0 && !(proto == UDP && (port == 68 || port == 546)) // DHCP clients (RFC 2131, RFC 8415)
 	}
-	switch port {
-	case 1433, 1434, 1521, 1645, 1646, 1812, 1813, 1883, 1900, 2049, 2055, 2427, 3128, 3260, 3268, 3269, 3306, 3389, 3478, 3544, 3702,
+	switch port { // below 1024 what is assigned: RPC programs call from the others
+	case 601, 623, 631, 636, 646, 647, 749, 853, 860, 873, 902, 903, 989, 990, 992, 993, 994, 995,
+		1433, 1434, 1521, 1645, 1646, 1812, 1813, 1883, 1900, 2049, 2055, 2427, 3128, 3260, 3268, 3269, 3306, 3389, 3478, 3544, 3702,
 		4500, 4739, 4789, 5044, 5060, 5061, 5353, 5355, 5432, 5671, 5672, 5900, 5985, 5986, 6081, 6343, 6379, 6514, 8000, 8080,
-		8443, 8530, 8531, 8883, 9090, 9100, 9200, 9443, 9876, 9995, 10050, 10051, 10123, 10161, 11211, 27017:
+		8443, 8530, 8531, 8883, 9090, 9100, 9200, 9443, 9876, 9995, 10050, 10051, 10123, 10161, 11211, 20048, 27017:
 		return true
 	}
 	return false

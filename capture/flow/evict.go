@@ -26,7 +26,7 @@ func (r *record) rank() rank {
 			return rankAttempt
 		}
 		return rankOneWay
-	case r.packets[0] == 0 || r.packets[1] == 0:
+	case r.sent(0) == 0 || r.sent(1) == 0:
 		return rankOneWay
 	}
 	return rankReplied

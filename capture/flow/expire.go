@@ -113,6 +113,11 @@ func (c *clock) restart(t int64) {
 	c.steps++
 }
 
+// near says whether a time fits the times of the connection, whatever the clock says.
+func (r *record) near(t int64) bool {
+	return r.flags&timed != 0 && uint64(t-r.last+maxStep) <= 2*uint64(maxStep)
+}
+
 // absurd is for a time just seen.
 func (c *clock) absurd(t int64) bool { return c.run != 0 && t-c.now > absurdStep }
 

@@ -85,7 +85,7 @@ func TestSweepsGoOnAfterStepBack(t *testing.T) {
 	}
 	packets := parsePackets(t, script.String())
 	idle := 0
-	for _, c := range check(t, 10_000, packets) {
+	for _, c := range check(t, 10_000, 0, packets) {
 		if c.End == EndIdle {
 			idle++
 		}

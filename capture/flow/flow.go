@@ -179,22 +179,6 @@ type Conn struct {
 	QuotesKnown bool       // it is ICMP errors, and every one quotes a connection that was being tracked
 }
 
-// FactKind says what a Fact tells.
-type FactKind uint8
-
-const (
-	FactProtocol FactKind = iota // Value is the protocol recognised in the payload
-	FactName                     // Value is a name of the responder
-	FactAnnounce                 // Value is an address and port that will be opened
-)
-
-// Fact is something that a payload told about a connection.
-type Fact struct {
-	Kind   FactKind
-	Packet uint64 // number of the packet that told it
-	Value  string
-}
-
 // Time converts packet time to time.Time in UTC.
 func Time(ns int64) time.Time { return time.Unix(ns/1e9, ns%1e9).UTC() }
 

@@ -111,15 +111,16 @@ func (l *losses) examine(rec uint32, p *Packet, payload uint32, now int64) {
 	switch {
 	case slot == tooMany || p.Bits&Broken != 0:
 		return
-	case p.Bits&Fragment != 0:
-		l.watches[slot].blurred = slot != 0
-		return
 	case slot == 0:
 		if slot = l.take(rec); slot == tooMany {
 			return
 		}
 	}
 	w, side := &l.watches[slot], uint(p.Bits&FromB)
+	if p.Bits&Fragment != 0 {
+		w.blurred = true
+		return
+	}
 	l.saw(slot, side, p.Seq, payload+uint32(p.Flags&FIN), now)
 	w.streams[side].size = max(w.streams[side].size, payload)
 	l.acked(slot, side^1, p.Ack, now)
@@ -301,9 +302,9 @@ func (t *Table) missed(rec uint32) Missed {
 		return m
 	}
 	s, orig := r.state(), r.orig()
-	silent := r.packets[0] == 0 || r.packets[1] == 0
+	silent := r.sent(0) == 0 || r.sent(1) == 0
 	switch {
-	case silent && m.Packets == 0 && r.packets[0]+r.packets[1] >= leastOneSided,
+	case silent && m.Packets == 0 && r.sent(0)+r.sent(1) >= leastOneSided,
 		!silent && s.of(syn, orig) && s&both(synAck) == 0 && s.of(moved, orig^1),
 		!silent && s.of(synAck, orig^1) && !s.of(syn, orig) && r.flags&late != 0:
 		m.Packets++

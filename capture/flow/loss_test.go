@@ -103,6 +103,7 @@ func TestMissedHandshake(t *testing.T) {
 			100.2 10.0.0.1:40000 > 10.0.0.2:80 A seq=100 ack=500`, Missed{true, 1, 0, []MissedMinute{{(epoch + 100e9) / minute, 1}}}},
 		{"no answer", "0 10.0.0.1:40000 > 10.0.0.2:80 S seq=99", Missed{}},
 		{"refused", "0 10.0.0.1:40000 > 10.0.0.2:80 S seq=99\n 0 10.0.0.2:80 > 10.0.0.1:40000 RA seq=0 ack=100", Missed{}},
+		{"fragmented, the first ones seen", "0 10.0.0.1:40000 > 10.0.0.2:80 A fragment\n0.1 10.0.0.1:40000 > 10.0.0.2:80 A seq=100 len=1000\n0.2 10.0.0.2:80 > 10.0.0.1:40000 A ack=3100", Missed{}},
 		{"fragmented", opened + "1 10.0.0.1:40000 > 10.0.0.2:80 A seq=100 ack=500 fragment\n2 10.0.0.2:80 > 10.0.0.1:40000 A seq=500 ack=3000", Missed{}},
 		{"broken", opened + "1 10.0.0.2:80 > 10.0.0.1:40000 A seq=500 ack=3000 broken", Missed{Followed: true}},
 		{"FIN acknowledged, not seen", opened + "1 10.0.0.2:80 > 10.0.0.1:40000 A seq=500 ack=101", Missed{true, 1, 1, []MissedMinute{{(epoch + 1e9) / minute, 1}}}},

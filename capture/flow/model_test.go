@@ -11,6 +11,7 @@ import (
 // It shares the clock with the table (which has its own test) and nothing else.
 type model struct {
 	limit, step   int
+	key           Key
 	timeouts      timeouts
 	open          map[string]*modelConn
 	peak          int
@@ -29,14 +30,15 @@ type modelConn struct {
 	timed   bool
 	late    bool
 	isn     uint32
+	respISN uint32
 	ends    [2]netip.AddrPort
 	packets map[netip.AddrPort]uint64
 	bytes   map[netip.AddrPort]uint64
 	saw     map[string]bool // "syn FROM" and the like
 }
 
-func newModel(limit int) *model {
-	return &model{limit: limit, step: min(max(limit/16, 1), 256), timeouts: idleTimeouts, open: map[string]*modelConn{}}
+func newModel(limit int, key Key) *model {
+	return &model{limit: limit, key: key, step: min(max(limit/16, 1), 256), timeouts: idleTimeouts, open: map[string]*modelConn{}}
 }
 
 func (m *model) run(packets []testPacket) []Conn {
@@ -141,7 +143,14 @@ func (m *model) add(p *testPacket) {
 		ends = [2]netip.AddrPort{p.dst, p.src}
 	}
 	key := fmt.Sprint(p.Proto, ends)
-	evidence := p.Bits&(Fragment|Broken) == 0
+	if m.key&KeyVLAN != 0 {
+		key += fmt.Sprint(testContexts[p.Context].vlans)
+	}
+	if m.key&KeyInterface != 0 {
+		key += testContexts[p.Context].iface
+	}
+	evidence := p.Bits&(Fragment|Broken) == 0 && !p.refused
+	speaks := evidence || p.Bits&Broken == 0 && !p.refused && p.Proto != TCP && p.Proto != UDP && p.Proto != SCTP && p.Proto != ICMP && p.Proto != ICMPv6
 	c := m.open[key]
 	if c != nil && dated && m.clock.run > 0 && p.Time > m.clock.now+30*24*3600e9 {
 		bad := *p
@@ -167,18 +176,25 @@ func (m *model) add(p *testPacket) {
 		}
 		c.conn.Last = max(c.conn.Last, p.Time)
 	}
-	if evidence {
-		c.see("heard", p.src)
-		if p.Proto == TCP {
-			c.tcp(p)
+	if speaks {
+		if !c.any("heard") {
+			c.first = p.src
 		}
+		c.see("heard", p.src)
+	}
+	if evidence && p.Proto == TCP {
+		c.tcp(p)
 	}
 }
 
 func (m *model) create(p *testPacket, key string, ends [2]netip.AddrPort) *modelConn {
 	c := &modelConn{key: key, ends: ends, first: p.src, saw: map[string]bool{}, packets: map[netip.AddrPort]uint64{},
 		bytes: map[netip.AddrPort]uint64{}, timed: m.clock.started}
-	c.conn = Conn{ID: ConnID{p.File, p.Num, p.Depth}, Proto: p.Proto, First: m.clock.now, Last: m.clock.now}
+	where := testContexts[p.Context]
+	c.conn = Conn{ID: ConnID{p.File, p.Num, p.Depth}, Proto: p.Proto, First: m.clock.now, Last: m.clock.now, VLANs: where.vlans, Tunnel: where.tunnel}
+	if m.key&KeyInterface != 0 {
+		c.conn.Interface = where.iface
+	}
 	if p.Bits&BadTime == 0 {
 		c.conn.First, c.conn.Last = p.Time, p.Time
 		wait := m.timeouts.Other
@@ -192,100 +208,20 @@ func (m *model) create(p *testPacket, key string, ends [2]netip.AddrPort) *model
 	return c
 }
 
-func kindOf(p *testPacket) string {
-	switch f := p.Flags &^ PSH; {
-	case f == SYN:
-		return "SYN"
-	case f == SYN|ACK:
-		return "SYN-ACK"
-	case f&SYN != 0:
-		return "nonsense"
-	case f&RST != 0:
-		return "RST"
-	}
-	return "other"
-}
-
-func (c *modelConn) answers(p *testPacket) bool {
-	extra := uint16(p.Ack - c.isn - 1)
-	return extra == 0 || c.saw["data in SYN"] && extra <= 9000
-}
-
-// another says whether a packet belongs to a new connection between the same ends.
-func (c *modelConn) another(p *testPacket) bool {
-	kind := kindOf(p)
-	if kind != "SYN" && kind != "SYN-ACK" {
-		return false
-	}
-	dated := p.Bits&BadTime == 0 && c.timed
-	ending := c.any("fin") || c.any("rst")
-	if !c.known {
-		return ending || dated && p.Time-c.conn.First > 1e9
-	}
-	quiet := dated && p.Time-c.conn.Last > 60e9
-	opener := p.src == c.opener
-	if kind == "SYN" {
-		if opener && uint16(p.Seq) == uint16(c.isn) {
-			return false
-		}
-		return ending || quiet || opener && !c.any("moved")
-	}
-	if !opener && c.answers(p) || opener && c.did("syn", p.dst) {
-		return false
-	}
-	return ending || quiet || c.saw["other SYN"] || !c.any("syn") && !c.any("moved")
-}
-
-func (c *modelConn) tcp(p *testPacket) {
-	switch kindOf(p) {
-	case "SYN":
-		if !c.known {
-			c.known, c.opener, c.isn = true, p.src, p.Seq
-		}
-		switch {
-		case p.src == c.opener && uint16(p.Seq) == uint16(c.isn):
-			c.see("syn", p.src)
-			if p.PayloadLen > 0 {
-				c.saw["data in SYN"] = true
-			}
-		case p.src != c.opener && !c.any("synack") && !c.any("moved") && !c.every("fin") && !c.any("rst"):
-			c.see("syn", p.src)
-		case !c.did("syn", p.src) || p.src == c.opener:
-			c.saw["other SYN"] = true
-		}
-	case "SYN-ACK":
-		if !c.known {
-			c.known, c.opener, c.isn = true, p.dst, p.Ack-1
-		}
-		if p.src != c.opener && c.answers(p) || p.src == c.opener && c.did("syn", p.dst) {
-			c.see("synack", p.src)
-		}
-	case "RST":
-		if c.known && p.src != c.opener && !c.any("synack") && !c.any("moved") {
-			if p.Flags&ACK == 0 || !c.answers(p) {
-				return
-			}
-			c.saw["refused"] = true
-		}
-		c.see("rst", p.src)
-	case "other":
-		delete(c.saw, "rst"+p.src.String())
-		if p.Flags&FIN != 0 {
-			c.see("fin", p.src)
-		}
-		if p.Flags&ACK != 0 || p.PayloadLen > 0 {
-			c.see("moved", p.src)
-			if c.known && c.did("synack", p.dst) && (p.src == c.opener || c.did("syn", p.src)) {
-				c.saw["acked"] = true
-			}
+// unheard counts the sides that sent nothing but what receivers drop.
+func (c *modelConn) unheard() (n int) {
+	for end := range c.packets {
+		if !c.did("heard", end) {
+			n++
 		}
 	}
+	return n
 }
 
 func (c *modelConn) outcome(orig, resp netip.AddrPort) Outcome {
 	if c.conn.Proto != TCP {
 		switch {
-		case c.conn.Proto != UDP && !c.conn.Proto.IsICMP():
+		case c.conn.Proto != UDP && !c.conn.Proto.IsICMP() && c.unheard() == 0:
 			return Seen
 		case c.every("heard"):
 			return Answered
@@ -293,6 +229,10 @@ func (c *modelConn) outcome(orig, resp netip.AddrPort) Outcome {
 		return OneWay
 	}
 	switch {
+	case !c.any("heard"):
+		return Unanswered
+	case !c.known && c.unheard() > 0:
+		return OneSided
 	case !c.known:
 		return Midstream
 	case c.did("syn", orig) && c.any("synack") && c.saw["acked"], c.every("syn") && c.every("synack"):
@@ -302,7 +242,7 @@ func (c *modelConn) outcome(orig, resp netip.AddrPort) Outcome {
 	case c.saw["refused"] && !c.any("synack"):
 		return Refused
 	case c.any("synack") || c.did("moved", resp):
-		if len(c.packets) == 1 {
+		if !c.every("heard") {
 			return OneSided
 		}
 		return Partial
@@ -338,7 +278,7 @@ func (m *model) end(c *modelConn, why End) {
 		orig, by = c.ends[0], KnownByFirstPacket
 	case toMany(c.ends[0]) && c.packets[c.ends[0]] == 0:
 		orig, by = c.ends[1], KnownByFirstPacket
-	case c.conn.Proto != TCP && c.late:
+	case c.conn.Proto != TCP && c.late && c.any("heard"):
 		by = KnownByFirstPacket
 	default:
 		a, b := servicePort(c.conn.Proto, c.ends[0].Port()), servicePort(c.conn.Proto, c.ends[1].Port())

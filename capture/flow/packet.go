@@ -47,10 +47,16 @@ const (
 	IPv6                      // Batch.Addr6 holds the addresses
 	BadTime                   // the capture's time stamp was absurd: the packet counts, its time does not
 	Fragment                  // a later fragment: counts for packets and bytes, says nothing about the handshake
-	Broken                    // bad checksum: counts, and is no evidence of a handshake
+	Broken                    // its receiver drops it: counts, and is no evidence. Set by AddBatch where Options.Check says so
 	Quoting                   // an ICMP error: Batch.Quotes holds what it answers
 	Head                      // set by AddBatch: its connection is undecided, inspection wants the payload
+	Mutual                    // set by AddBatch beside Head: the other side has sent before
 )
+
+// speaks says whether a packet can be evidence of what its sender does. A later fragment is one where there is no header that the first one had.
+func (p *Packet) speaks() bool {
+	return p.Bits&(Fragment|Broken) == 0 || p.Bits&Broken == 0 && !p.Proto.HasPorts() && !p.Proto.IsICMP()
+}
 
 // Batch is a block of decoded packets. The zero value is empty and ready to use.
 type Batch struct {

@@ -71,6 +71,7 @@ type Quote struct {
 	Packet Packet      // with ends, protocol, context and hash as when it was captured itself; the rest is not read
 	Addr6  [2][16]byte // as in Batch
 	Read   bool        // false: too little of it is there, or the error does not go to its sender
+	Record uint32      // set by AddBatch: the table's record of the connection that it is a packet of; 0: none that is known
 }
 
 // maxICMPErrors bounds the connections of which an error is kept at a time.
@@ -92,23 +93,19 @@ const (
 func (t *Table) tie(b *Batch, i int) {
 	q, p := &b.Quotes[i], &b.Packets[i]
 	r := &t.records.of[b.Record[i]]
+	q.Record = 0
 	rec := uint32(0)
-	if q.Read && p.Bits&Broken == 0 {
+	if q.Read && p.Bits&Broken == 0 && t.sound(p, i) {
 		rec = t.index.find(q.Packet.Hash, func(rec uint32) bool { return t.match(rec, &q.Packet, &q.Addr6) })
 	}
-	if rec == 0 || !t.sent(rec, uint(q.Packet.Bits&FromB)) || p.Bits&BadTime == 0 && t.records.of[rec].silent(p.Time) {
+	if rec == 0 || t.records.of[rec].sent(uint(q.Packet.Bits&FromB)) == 0 || p.Bits&BadTime == 0 && t.records.of[rec].silent(p.Time) {
 		r.setState(r.state() | quotedOther)
 		return
 	}
 	r.setState(r.state() | quotedKnown)
+	q.Record = rec
 	typ, code, _ := unpackICMP(p.PortA, p.PortB)
 	t.fail(rec, failure{ICMPErrorOf(p.Proto, typ, code), t.addrs(b.Record[i])[p.Bits&FromB]})
-}
-
-// sent says whether a side of a connection was seen to send.
-func (t *Table) sent(rec uint32, side uint) bool {
-	packets, _ := t.totals(rec)
-	return packets[side] > 0
 }
 
 func (t *Table) fail(rec uint32, f failure) {

@@ -62,8 +62,13 @@ func packetsFrom(data []byte) []testPacket {
 			p.Time = 0
 		case 254:
 			p.Bits = Broken
+		case 251, 252:
+			p.refused = true
 		case 253:
 			p.Bits = Fragment
+		}
+		if pair >= 192 {
+			p.Context = uint16(int(step) % len(testContexts))
 		}
 		packets = append(packets, p)
 	}
@@ -80,12 +85,12 @@ func randomBytes(n int, seed uint64) []byte {
 }
 
 // check runs the packets through the model, and through tables with other seeds and other batch sizes: all must agree.
-func check(t *testing.T, limit int, packets []testPacket) []Conn {
+func check(t *testing.T, limit int, key Key, packets []testPacket) []Conn {
 	t.Helper()
-	want := newModel(limit).run(packets)
+	want := newModel(limit, key).run(packets)
 	missed := make([]Missed, len(want)) // the model knows nothing of it
 	for i, size := range []int{BatchSize, 1, 100} {
-		got := run(t, Options{MaxConnections: limit, Seed: [2]uint64{uint64(i), 99}}, size, packets)
+		got := run(t, Options{MaxConnections: limit, Key: key, Seed: [2]uint64{uint64(i), 99}}, size, packets)
 		for j := range min(len(got), len(want)) {
 			if i == 0 {
 				missed[j] = got[j].Missed
@@ -109,7 +114,7 @@ func TestTableAgainstModel(t *testing.T) {
 	for seed := range uint64(10) {
 		packets := packetsFrom(randomBytes(6*2000, seed))
 		for _, limit := range []int{1, 7, 40, 300} {
-			for _, c := range check(t, limit, packets) {
+			for _, c := range check(t, limit, Key(seed)&(KeyVLAN|KeyInterface), packets) {
 				seen[c.Proto.String()+" "+c.Outcome.String()] = true
 				seen[c.KnownBy.String()], seen[c.End.String()], seen[c.Visibility.String()] = true, true, true
 			}
@@ -140,7 +145,7 @@ func TestTableManyEnds(t *testing.T) {
 			}
 		}
 		for _, limit := range []int{16, 300} {
-			check(t, limit, packets)
+			check(t, limit, Key(seed), packets)
 		}
 	}
 }
@@ -152,6 +157,6 @@ func FuzzTable(f *testing.F) {
 		if len(data) > 6*3000 {
 			return
 		}
-		check(t, int(limit)+1, packetsFrom(data))
+		check(t, int(limit)+1, Key(limit)&(KeyVLAN|KeyInterface), packetsFrom(data))
 	})
 }

@@ -13,13 +13,15 @@ type record struct {
 	first   int64     // time of the first packet; valid iff timed
 	last    int64     // largest packet time; valid iff timed
 	id      uint64    // of makeID
-	packets [2]uint32 // from A, from B; carry beyond: Table.carried
+	packets [2]uint32 // low 24 bits: from A, from B, carry beyond in Table.carried; high 8: the halves of respISN
 	bytes   [2]uint64 // low 48 bits: IP bytes, carry as above; high 16: state in the first, isn in the second
 }
 
 const (
-	countBits = 48
-	countMask = 1<<countBits - 1
+	countBits  = 48
+	countMask  = 1<<countBits - 1
+	packetBits = 24
+	packetMask = 1<<packetBits - 1
 )
 
 // An id is file, packet and depth in one number, in the order of ConnID.Compare.
@@ -42,10 +44,11 @@ const (
 	live      recordFlags = 1 << iota
 	wide                  // IPv6: the line behind belongs to it, also while it is not live any more
 	undecided             // inspection still wants payload
-	firstB                // the first packet came from B
+	firstB                // the first packet came from B; once a side was heard: the first one that was
 	late                  // it came more than one idle timeout after the capture's start, by a clock that agreed
 	origB                 // TCP with a handshake packet: B is the originator
 	timed                 // first and last are set
+	followed              // inspection has recognised it and wants all its payload
 
 	ended = undecided // without live
 )
@@ -56,6 +59,19 @@ func (r *record) setState(s state) { r.bytes[0] = r.bytes[0]&countMask | uint64(
 // isn is the low half of the originator's initial sequence number; valid iff the state has a handshake packet.
 func (r *record) isn() uint16     { return uint16(r.bytes[1] >> countBits) }
 func (r *record) setISN(n uint32) { r.bytes[1] = r.bytes[1]&countMask | uint64(n)<<countBits }
+
+// respISN is the same of the responder; valid iff the state has its SYN or SYN-ACK.
+func (r *record) respISN() uint16 {
+	return uint16(r.packets[0]>>packetBits<<8 | r.packets[1]>>packetBits)
+}
+
+func (r *record) setRespISN(n uint32) {
+	r.packets[0] = r.packets[0]&packetMask | n>>8<<packetBits
+	r.packets[1] = r.packets[1]&packetMask | n<<packetBits
+}
+
+// sent is 0 iff no packet came from a side; beyond that see Table.totals.
+func (r *record) sent(side uint) uint32 { return r.packets[side] & packetMask }
 
 // orig is the originator by handshake: 0 for A, 1 for B.
 func (r *record) orig() uint { return uint(r.flags & origB / origB) }

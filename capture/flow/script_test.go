@@ -12,16 +12,24 @@ import (
 type testPacket struct {
 	Packet
 	src, dst netip.AddrPort // for ICMP with packed ports
+	refused  bool           // Options.Check says so
+	cut      bool           // the capture left the payload out
 }
 
+// testContexts are what run makes of Packet.Context of a testPacket.
+var testContexts = []context{{iface: "a"}, {iface: "a", vlans: []uint16{10}}, {iface: "a", vlans: []uint16{10}, tunnel: "gre"}, {iface: "b", vlans: []uint16{10, 20}},
+	{iface: "b", tunnel: "gre"}, {iface: "b", vlans: []uint16{10}}}
+
 // parsePackets reads a script: one packet a line, as "SECONDS SRC > DST WORDS". Words: TCP flags as letters out of SAFRP ("-" for none),
-// udp, gre, icmp=TYPE/CODE, icmp6=TYPE/CODE, seq=N, ack=N, len=N (payload), ip=N (IP bytes, else 40+len), ctx=N, broken, fragment, badtime, file=N.
+// udp, gre, icmp=TYPE/CODE, icmp6=TYPE/CODE, seq=N, ack=N (else behind the latest SYN or SYN-ACK of the other end), len=N (payload), ip=N (IP bytes, else 40+len),
+// ctx=N, broken, refused, cut (see testPacket), fragment, badtime, file=N.
 // Packets are numbered from 1, again in each file.
 func parsePackets(t testing.TB, script string) []testPacket {
 	t.Helper()
 	var packets []testPacket
 	var file uint16
 	num := uint64(0)
+	numbers := map[netip.AddrPort]uint32{}
 	for line := range strings.Lines(script) {
 		words := strings.Fields(line)
 		if len(words) == 0 {
@@ -33,8 +41,12 @@ func parsePackets(t testing.TB, script string) []testPacket {
 		}
 		p := testPacket{src: netip.MustParseAddrPort(words[1]), dst: netip.MustParseAddrPort(words[3])}
 		p.Time = epoch + int64(seconds*1e9)
+		p.Ack = numbers[p.dst] + 1
 		for _, w := range words[4:] {
 			p.word(t, w)
+		}
+		if p.Flags&SYN != 0 {
+			numbers[p.src] = p.Seq
 		}
 		if p.IPLen == 0 {
 			p.IPLen = 40 + p.PayloadLen
@@ -83,6 +95,10 @@ func (p *testPacket) word(t testing.TB, w string) {
 		p.File = uint16(n)
 	case "broken":
 		p.Bits |= Broken
+	case "refused":
+		p.refused = true
+	case "cut":
+		p.cut = true
 	case "fragment":
 		p.Bits |= Fragment
 	case "badtime":
@@ -107,6 +123,9 @@ func (b *Batch) put(h *Hasher, p *testPacket) {
 	d := &b.Packets[b.N]
 	*d = p.Packet
 	b.Payload[b.N] = p.PayloadLen
+	if p.cut {
+		d.PayloadLen = 0
+	}
 	d.PortA, d.PortB = p.src.Port(), p.dst.Port()
 	if p.src.Addr().Is4() {
 		src, dst := p.src.Addr().As4(), p.dst.Addr().As4()
@@ -127,8 +146,15 @@ func run(t testing.TB, o Options, size int, packets []testPacket) []Conn {
 	t.Helper()
 	var conns []Conn
 	o.Emit = func(c *Conn) { conns = append(conns, *c) }
+	batch := packets
+	o.Check = func(i int, _ bool) bool { return !batch[i].refused }
 	table := NewTable(o)
 	h := table.Hasher()
+	var numbers []uint16
+	for _, c := range testContexts {
+		table.EnterInterface(c.iface)
+		numbers = append(numbers, table.Context(c.vlans, c.tunnel))
+	}
 	ledger := func() {
 		c := table.Counters()
 		if c.Created != c.Open+c.Emitted || c.Emitted != uint64(len(conns)) || c.Open > c.Limit {
@@ -140,9 +166,11 @@ func run(t testing.TB, o Options, size int, packets []testPacket) []Conn {
 		n := min(size, len(packets))
 		b.N = 0
 		for i := range n {
-			b.put(h, &packets[i])
+			p := packets[i]
+			p.Context = numbers[p.Context]
+			b.put(h, &p)
 		}
-		packets = packets[n:]
+		batch, packets = packets[:n], packets[n:]
 		table.AddBatch(&b)
 		ledger()
 	}

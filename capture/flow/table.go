@@ -17,6 +17,12 @@ type Options struct {
 	Seed           [2]uint64   // key of the hash; output does not depend on it
 	Key            Key         // what besides ends and protocol tells connections apart; 0: nothing
 	Emit           func(*Conn) // called once for each connection; the Conn may be kept. It must not call the table. nil: count only
+	// Check says whether the receiver of packet i of the batch takes it, as its checksums tell. It is asked of packets that would be evidence: that
+	// add to what is known of their connection, a few of each, maybe more than once; where it is false they only count. Of others it is asked
+	// because inspection wants their payload. How many these are depends on how batches are cut: they must not change later answers.
+	// nil: all are taken.
+	Check  func(i int, evidence bool) bool
+	Ending func(uint32) // called for the record of a connection that ends while inspection follows it or waits for its payload; may call AddFact
 }
 
 // Table folds packets into connections. It holds a bounded number of them; which connections there are, how they end and the order
@@ -29,6 +35,7 @@ type Table struct {
 	contexts contexts
 	clock    clock
 	losses   losses
+	check    func(i int, evidence bool) bool
 	emit     func(*Conn)
 	limit    int
 	step     uint64 // packets between two looks at sweeping and eviction
@@ -48,6 +55,8 @@ type Table struct {
 	facts     map[uint32][]Fact
 	failures  map[uint32]failure
 	lostFacts uint64
+	factBytes int // of facts
+	ending    func(uint32)
 
 	entries    [BatchSize]uint64 // of the batch: entries of the index at the places of its packets
 	candidates [BatchSize]uint32 // of the batch: the records behind them
@@ -66,7 +75,9 @@ func NewTable(o Options) *Table {
 		records:  newRecords(limit + BatchSize), // as many may be dead and not put back
 		contexts: newContexts(o.Key),
 		losses:   newLosses(2*(limit+BatchSize) + 2),
+		check:    o.Check,
 		emit:     o.Emit,
+		ending:   o.Ending,
 		limit:    limit,
 		step:     uint64(min(max(limit/16, 1), BatchSize)),
 		carried:  map[uint32]*carry{},
@@ -92,7 +103,7 @@ func (t *Table) Context(vlans []uint16, tunnel string) uint16 {
 	return t.contexts.intern(vlans, tunnel)
 }
 
-// AddBatch adds b.Packets[:b.N] and fills b.Record. It sets the bit Head of packets with payload whose connection is undecided.
+// AddBatch adds b.Packets[:b.N] and fills b.Record. It sets the bit Head of packets whose payload inspection wants.
 // Where a known connection gets a packet whose time is absurd beside those around it, AddBatch sets BadTime.
 // A record number means the same connection until the next AddBatch, even if that has ended meanwhile.
 func (t *Table) AddBatch(b *Batch) {
@@ -111,6 +122,9 @@ func (t *Table) AddBatch(b *Batch) {
 		from = to
 	}
 }
+
+// ID tells which connection the record of a packet of the last batch is.
+func (t *Table) ID(rec uint32) ConnID { return t.records.of[rec].connID() }
 
 // makeRoom sweeps if it is time to, and leaves room for the next t.step packets.
 func (t *Table) makeRoom() {
@@ -139,7 +153,7 @@ func (t *Table) add(b *Batch, from, to int) {
 	}
 	for i := from; i < to; i++ {
 		p := &packets[i]
-		rec := t.update(p, &b.Addr6[i], t.candidates[i])
+		rec := t.update(b, i, t.candidates[i])
 		b.Record[i] = rec
 		if p.Bits&Quoting != 0 {
 			t.tie(b, i)
@@ -150,8 +164,9 @@ func (t *Table) add(b *Batch, from, to int) {
 	}
 }
 
-// update adds one packet; rec is the record that most likely is its own, or 0.
-func (t *Table) update(p *Packet, exact *[2][16]byte, rec uint32) uint32 {
+// update adds packet i of the batch; rec is the record that most likely is its own, or 0.
+func (t *Table) update(b *Batch, i int, rec uint32) uint32 {
+	p, exact := &b.Packets[i], &b.Addr6[i]
 	if p.Bits&BadTime == 0 {
 		if p.File > t.clock.file {
 			t.clock.enter(p.File, p.Time)
@@ -163,11 +178,11 @@ func (t *Table) update(p *Packet, exact *[2][16]byte, rec uint32) uint32 {
 	if rec == 0 || !t.match(rec, p, exact) {
 		rec = t.index.find(p.Hash, func(rec uint32) bool { return t.match(rec, p, exact) })
 	}
-	if rec != 0 && p.Bits&BadTime == 0 && t.clock.absurd(p.Time) {
+	if rec != 0 && p.Bits&BadTime == 0 && t.clock.absurd(p.Time) && !t.records.of[rec].near(p.Time) {
 		p.Bits |= BadTime
 		t.badTime++
 	}
-	if rec != 0 && t.endedBefore(rec, p) {
+	if rec != 0 && t.endedBefore(rec, p, i) {
 		rec = 0
 	}
 	if rec == 0 {
@@ -175,16 +190,48 @@ func (t *Table) update(p *Packet, exact *[2][16]byte, rec uint32) uint32 {
 	}
 	t.count(rec, p)
 	r := &t.records.of[rec]
-	if p.Bits&(Fragment|Broken) == 0 {
-		if r.proto == TCP {
-			r.trackTCP(p)
-		}
-		r.bytes[0] |= uint64(heard) << (p.Bits & FromB) << countBits
-		if r.flags&undecided != 0 && p.PayloadLen > 0 {
+	if p.speaks() {
+		wanted := r.wanted(p)
+		t.learn(r, p, b.Payload[i], i)
+		if wanted && p.Bits&Broken == 0 && (t.check == nil || t.check(i, false)) {
 			p.Bits |= Head
+			if r.state()&both(heard) == both(heard) {
+				p.Bits |= Mutual
+			}
 		}
 	}
 	return rec
+}
+
+// learn adds the evidence of a packet with payload bytes on the wire. Most have none that is new.
+func (t *Table) learn(r *record, p *Packet, payload uint32, i int) {
+	before := r.state()
+	after := before | heard<<(p.Bits&FromB)
+	if r.proto == TCP {
+		if before.repeats(p) {
+			return
+		}
+		after = r.trackTCP(p, payload, after)
+	}
+	if after == before || !t.sound(p, i) {
+		return
+	}
+	if before&both(heard) == 0 {
+		r.flags = r.flags&^firstB | recordFlags(p.Bits&FromB)*firstB
+	}
+	if r.proto == TCP {
+		r.keepNumbers(p, before, after)
+	}
+	r.setState(after)
+}
+
+// sound asks whether packet i may be evidence, and marks it if not.
+func (t *Table) sound(p *Packet, i int) bool {
+	if t.check == nil || t.check(i, true) {
+		return true
+	}
+	p.Bits |= Broken
+	return false
 }
 
 // match compares the whole key, exact addresses included.
@@ -203,7 +250,7 @@ func (t *Table) match(rec uint32, p *Packet, exact *[2][16]byte) bool {
 }
 
 // endedBefore ends the connection of rec if p is not part of it: p comes after its idle timeout or opens a new connection.
-func (t *Table) endedBefore(rec uint32, p *Packet) bool {
+func (t *Table) endedBefore(rec uint32, p *Packet, i int) bool {
 	r := &t.records.of[rec]
 	if p.Bits&BadTime == 0 && r.silent(p.Time) {
 		if t.clock.run != 0 {
@@ -212,7 +259,7 @@ func (t *Table) endedBefore(rec uint32, p *Packet) bool {
 		t.end(rec, EndIdle)
 		return true
 	}
-	if p.Flags&SYN != 0 && r.proto == TCP && p.Bits&(Fragment|Broken) == 0 && r.reopens(p) {
+	if p.Flags&SYN != 0 && r.proto == TCP && p.Bits&(Fragment|Broken) == 0 && r.reopens(p) && t.sound(p, i) {
 		t.end(rec, EndReused)
 		return true
 	}
@@ -251,23 +298,6 @@ func (t *Table) create(p *Packet, exact *[2][16]byte) uint32 {
 	t.open++
 	t.peak = max(t.peak, t.open)
 	return rec
-}
-
-// Decide tells the table that inspection wants no more payload of this connection.
-func (t *Table) Decide(rec uint32) {
-	if r := &t.records.of[rec]; r.flags&live != 0 {
-		r.flags &^= undecided
-	}
-}
-
-// AddFact adds a fact to a connection of the last batch. Facts beyond maxFacts, and those of a connection that has ended, are counted
-// as lost.
-func (t *Table) AddFact(rec uint32, f Fact) {
-	if t.records.of[rec].flags&live == 0 || len(t.facts[rec]) >= maxFacts {
-		t.lostFacts++
-		return
-	}
-	t.facts[rec] = append(t.facts[rec], f)
 }
 
 // Close ends all connections that are open and gives the memory back. Only Counters may be called afterwards.

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -24,7 +25,7 @@ const (
 func TestTableTCP(t *testing.T) {
 	for _, c := range []struct{ name, script, want string }{
 		{"established", handshake, "handshake established input-end 2/1"},
-		{"established by data", "0" + ab + "S seq=100\n1" + ba + "SA seq=500 ack=101\n2" + ab + "P len=9", "handshake established input-end 2/1"},
+		{"established by data", "0" + ab + "S seq=100\n1" + ba + "SA seq=500 ack=101\n2" + ab + "PA len=9", "handshake established input-end 2/1"},
 		{"closed by both", handshake + "1" + ab + "FA\n2" + ba + "FA\n2.1" + ab + "A", "handshake established closed 4/2"},
 		{"one FIN", handshake + "1" + ab + "FA\n2" + ba + "A", "handshake established input-end 3/2"},
 		{"closed by RST", handshake + "1" + ba + "R", "handshake established closed 2/2"},
@@ -54,20 +55,38 @@ func TestTableTCP(t *testing.T) {
 		{"midstream, by port", "0" + ba + "A\n1" + ab + "A", "port midstream input-end 1/1"},
 		{"midstream, late, still by port", "0 10.0.0.8:5 > 10.0.0.9:6 udp\n9000" + ba + "A", "unknown one-way input-end 1/0 orig-only\nport midstream input-end 0/1 resp-only"},
 		{"midstream, unknown", "0 10.0.0.2:50001 > 10.0.0.1:50000 A", "10.0.0.2:50001 > 10.0.0.1:50000 unknown midstream input-end 1/0 orig-only"},
-		{"midstream, both service ports", "0 10.0.0.2:2049 > 10.0.0.1:800 A", "10.0.0.2:2049 > 10.0.0.1:800 unknown midstream input-end 1/0 orig-only"},
+		{"midstream, both service ports", "0 10.0.0.2:2049 > 10.0.0.1:443 A", "10.0.0.2:2049 > 10.0.0.1:443 unknown midstream input-end 1/0 orig-only"},
 		{"SYN-ACK first", "0" + ba + "SA seq=500 ack=101\n0.001" + ab + "S seq=100\n0.002" + ab + "A", "handshake established input-end 2/1"},
 		{"data first", "0" + ba + "A\n0.001" + ab + "S seq=100\n0.002" + ba + "SA ack=101\n0.003" + ab + "A", "handshake established input-end 2/2"},
 		{"fast open", "0" + ab + "S seq=100 len=300\n0.1" + ba + "SA ack=401\n0.2" + ab + "A", "handshake established input-end 2/1"},
+		{"fast open, payload not captured", "0" + ab + "S seq=100 len=300 cut\n0.1" + ba + "SA ack=401\n0.2" + ab + "A", "handshake established input-end 2/1"},
 		{"fast open, data not taken", "0" + ab + "S seq=100 len=300\n0.1" + ba + "SA ack=101\n0.2" + ab + "A", "handshake established input-end 2/1"},
 		{"fast open refused", "0" + ab + "S seq=100 len=300\n0.1" + ba + "RA ack=401", "handshake refused closed 1/1"},
 		{"simultaneous open", "0" + ab + "S seq=100\n0.01" + ba + "S seq=500\n0.02" + ab + "SA seq=100 ack=501\n0.03" + ba + "SA seq=500 ack=101",
 			"10.0.0.1:40000 > 10.0.0.2:80 handshake established input-end 2/2"},
 		{"split handshake", "0" + ab + "S seq=100\n0.01" + ba + "S seq=500\n0.02" + ab + "SA seq=100 ack=501\n0.03" + ba + "A",
 			"10.0.0.1:40000 > 10.0.0.2:80 handshake established input-end 2/2"},
+		{"simultaneous open, not finished", "0" + ab + "S seq=100\n0.01" + ba + "S seq=500\n0.02" + ab + "SA seq=100 ack=501",
+			"10.0.0.1:40000 > 10.0.0.2:80 handshake half-open input-end 2/1"},
+		{"split handshake after an ACK", "0" + ab + "S seq=100\n0.01" + ba + "A seq=500 ack=101\n0.01" + ba + "S seq=500\n0.02" + ab + "SA seq=100 ack=501\n0.03" + ba + "A",
+			"10.0.0.1:40000 > 10.0.0.2:80 handshake established input-end 2/3"},
+		{"split handshake, wrong number", "0" + ab + "S seq=100\n0.01" + ba + "S seq=500\n0.02" + ab + "SA seq=100 ack=502\n0.03" + ba + "A",
+			"10.0.0.1:40000 > 10.0.0.2:80 handshake partial input-end 2/2"},
+		{"roles swapped", "0" + ab + "S seq=100\n0.01" + ba + "SA seq=500 ack=101\n0.02" + ba + "S seq=700\n0.03" + ab + "SA seq=900 ack=701\n0.04" + ba + "A",
+			"10.0.0.1:40000 > 10.0.0.2:80 handshake established input-end 2/3"},
+		{"ACK with a wrong number", "0" + ab + "S seq=100\n0.1" + ba + "SA seq=500 ack=101\n0.2" + ab + "A ack=999", "handshake half-open input-end 2/1"},
+		{"ACK of data that was not seen", "0" + ab + "S seq=100\n0.1" + ba + "SA seq=500 ack=101\n0.2" + ab + "A ack=999\n0.3" + ba + "A\n0.4" + ab + "A ack=999",
+			"handshake established input-end 3/2"},
+		{"ACK at the end of the sequence space", "0" + ab + "S seq=100\n0.1" + ba + "SA seq=65535 ack=101\n0.2" + ab + "A ack=65536", "handshake established input-end 2/1"},
 		{"forged SYN in a live connection", handshake + "1" + ab + "S seq=9999\n1.1" + ba + "A\n1.2" + ba + "S seq=4\n2" + ab + "A", "handshake established input-end 4/3"},
 		{"SYN with FIN is no handshake", "0" + ab + "SF seq=100\n1" + ba + "A", "port midstream input-end 1/1"},
 		{"FIN scan", "0" + ab + "F\n0.1" + ba + "RA", "port midstream closed 1/1"},
 		{"broken SYN-ACK", "0" + ab + "S seq=100\n0.1" + ba + "SA ack=101 broken\n0.2" + ab + "A broken", "handshake unanswered input-end 2/1"},
+		{"refused SYN-ACK", "0" + ab + "S seq=100\n0.1" + ba + "SA ack=101 refused\n0.2" + ab + "A", "handshake one-sided input-end 2/1"},
+		{"refused SYN does not reopen", handshake + "1" + ab + "FA\n2" + ba + "FA\n2.1" + ab + "S seq=9 refused", "handshake established closed 4/2"},
+		{"refused RST does not close", handshake + "1" + ba + "R refused", "handshake established input-end 2/2"},
+		{"nothing but refused packets", "0" + ab + "S refused\n1" + ba + "SA refused\n2" + ab + "PA len=9 refused", "port unanswered input-end 2/1"},
+		{"one side refused", "0" + ab + "PA len=9\n1" + ba + "PA len=9 refused", "port one-sided input-end 1/1"},
 		{"later fragments", "0" + ab + "S seq=100\n0.1" + ba + "A fragment\n0.2" + ab + "A fragment", "handshake unanswered input-end 2/1"},
 		{"bad times", "0" + ab + "S seq=100\n0.1" + ba + "SA ack=101 badtime\n0.2" + ab + "A badtime", "handshake established input-end 2/1"},
 	} {
@@ -124,6 +143,11 @@ func TestTableOtherProtocols(t *testing.T) {
 			"10.0.0.1:500 > 10.0.0.2:500 unknown one-way idle 1/0 orig-only\n10.0.0.2:500 > 10.0.0.1:500 unknown one-way input-end 1/0 orig-only"},
 		{"udp answered timeout", "0 10.0.0.1:5 > 10.0.0.2:5 udp\n30 10.0.0.2:5 > 10.0.0.1:5 udp\n150 10.0.0.1:5 > 10.0.0.2:5 udp", "answered input-end 2/1"},
 		{"udp answered by a broken packet", "0 10.0.0.1:5 > 10.0.0.2:5 udp\n1 10.0.0.2:5 > 10.0.0.1:5 udp broken", "one-way input-end 1/1"},
+		{"udp answer refused", "0 10.0.0.1:5 > 10.0.0.2:5 udp\n1 10.0.0.2:5 > 10.0.0.1:5 udp refused", "one-way input-end 1/1"},
+		{"udp first packet refused", late + "121 10.0.0.1:5 > 10.0.0.2:6 udp refused\n122 10.0.0.2:6 > 10.0.0.1:5 udp", lateWant + "10.0.0.2:6 > 10.0.0.1:5 first-packet one-way input-end 1/1"},
+		{"udp, all refused", late + "121 10.0.0.1:5 > 10.0.0.2:6 udp refused", lateWant + "10.0.0.1:5 > 10.0.0.2:6 unknown one-way input-end 1/0 orig-only"},
+		{"gre in fragments", "0 10.0.0.1:0 > 10.0.0.2:0 gre\n1 10.0.0.2:0 > 10.0.0.1:0 gre fragment", "gre 10.0.0.1:0 > 10.0.0.2:0 unknown seen input-end 1/1"},
+		{"gre refused", "0 10.0.0.1:0 > 10.0.0.2:0 gre\n1 10.0.0.2:0 > 10.0.0.1:0 gre refused", "gre 10.0.0.1:0 > 10.0.0.2:0 unknown one-way input-end 1/1"},
 		{"ping", "0 10.0.0.2:0 > 10.0.0.1:0 icmp=8/0\n1 10.0.0.1:0 > 10.0.0.2:0 icmp=0/0", "10.0.0.2 > 10.0.0.1 8/0 first-packet answered input-end 1/1"},
 		{"echo reply first", "0 10.0.0.1:0 > 10.0.0.2:0 icmp=0/0\n1 10.0.0.2:0 > 10.0.0.1:0 icmp=8/0", "10.0.0.2 > 10.0.0.1 8/0 first-packet answered input-end 1/1"},
 		{"pings both ways", "0 10.0.0.1:0 > 10.0.0.2:0 icmp=8/0\n1 10.0.0.2:0 > 10.0.0.1:0 icmp=8/0",
@@ -156,7 +180,7 @@ func wantConns(t *testing.T, script, want string) {
 	if !ok {
 		t.Errorf("packets:\n%.2000s\ngot:\n%s\nwant:\n%s", script, strings.Join(got, "\n"), want)
 	}
-	check(t, 100, packets)
+	check(t, 100, 0, packets)
 }
 
 func TestSweepEmitsInOrderOfFirstPackets(t *testing.T) {
@@ -237,6 +261,34 @@ func TestSlowScanIsNotEvicted(t *testing.T) {
 	}
 }
 
+func TestFactsBounded(t *testing.T) {
+	table := NewTable(Options{})
+	value := strings.Repeat("x", MaxFactValue)
+	const conns = maxFactBytes / MaxFactValue / maxFacts
+	var b Batch
+	for i := range conns {
+		packet := testPacket{src: netip.AddrPortFrom(Addr4(uint32(i)), 1), dst: netip.MustParseAddrPort("192.0.2.1:53")}
+		packet.Proto, packet.Time, packet.Num = UDP, epoch, uint64(i+1)
+		if b.put(table.Hasher(), &packet); b.N < BatchSize && i < conns-1 {
+			continue
+		}
+		table.AddBatch(&b)
+		for _, rec := range b.Record[:b.N] {
+			for range maxFacts {
+				table.AddFact(rec, Fact{Value: value})
+			}
+		}
+		b.N = 0
+	}
+	const facts = conns * maxFacts
+	if lost := table.Counters().Lost; lost < facts/10 || lost > facts/3 || table.factBytes > maxFactBytes+1<<10 {
+		t.Errorf("%d bytes of facts, %d of %d lost", table.factBytes, lost, facts)
+	}
+	if table.Close(); table.factBytes != 0 {
+		t.Errorf("%d bytes of facts of no connection", table.factBytes)
+	}
+}
+
 func TestDecideHeadAndFacts(t *testing.T) {
 	var conns []Conn
 	table := NewTable(Options{Emit: func(c *Conn) { conns = append(conns, *c) }})
@@ -314,7 +366,7 @@ func TestCountersDoNotWrap(t *testing.T) {
 	b.put(table.Hasher(), &p[0])
 	table.AddBatch(&b)
 	r := &table.records.of[b.Record[0]]
-	r.packets[0] = 1<<32 - 2
+	r.packets[0] = packetMask - 2
 	r.bytes[0] = r.bytes[0]&^countMask | (countMask - 50)
 	state := r.state()
 	for range 3 {
@@ -324,7 +376,7 @@ func TestCountersDoNotWrap(t *testing.T) {
 		t.Errorf("state %b became %b", state, r.state())
 	}
 	table.Close()
-	if c.OrigPackets != 1<<32+1 || c.OrigBytes != countMask-50+3*40 || c.RespPackets != 0 {
+	if c.OrigPackets != packetMask+1 || c.OrigBytes != countMask-50+3*40 || c.RespPackets != 0 {
 		t.Errorf("%d packets, %d bytes", c.OrigPackets, c.OrigBytes)
 	}
 }

@@ -3,11 +3,11 @@ package flow
 // state is the evidence about one connection. The low bits come in pairs, A then B: shift them by the side.
 //
 // Outcomes are read from the evidence when the connection ends, not from a sequence of states: packets of a capture come in the
-// order of the capturing host, not of the connection. Sequence numbers are checked at the handshake only, to 16 bits.
+// order of the capturing host, not of the connection. Sequence numbers of both sides are checked at the handshake only, to 16 bits.
 type state uint16
 
 const (
-	heard  state = 1 << (2 * iota) // a packet that is neither broken nor a later fragment
+	heard  state = 1 << (2 * iota) // a packet that speaks for its side; see Packet.speaks
 	syn                            // TCP from here on: SYN without ACK
 	synAck                         // SYN-ACK that answers the SYN of the other side
 	moved                          // an ACK or data, without SYN and RST
@@ -89,12 +89,19 @@ func (r *record) reopens(p *Packet) bool {
 	return s&both(syn) == 0 && s.attempt()
 }
 
-// trackTCP adds the evidence of a packet that is neither broken nor a later fragment.
-func (r *record) trackTCP(p *Packet) {
-	s, side := r.state(), uint(p.Bits&FromB)
+// repeats is a quick look at the bulk of packets: those that say what their side has said before.
+func (s state) repeats(p *Packet) bool {
+	side := p.Bits & FromB
+	return p.Flags&(SYN|FIN|RST) == 0 && s&((heard|moved|rst)<<side) == (heard|moved)<<side && (s&acked != 0 || s&both(synAck) == 0)
+}
+
+// trackTCP gives the evidence s and that of a packet which is neither broken nor a later fragment, with payload bytes on the wire: the capture may
+// hold fewer.
+func (r *record) trackTCP(p *Packet, payload uint32, s state) state {
+	side := uint(p.Bits & FromB)
 	switch flags := p.Flags & handshakeFlags; {
 	case flags == SYN:
-		s |= r.trackSYN(p, s, side)
+		s |= r.trackSYN(p, payload, s, side)
 	case flags == SYN|ACK:
 		s |= r.trackSYNACK(p, s, side)
 	case flags&SYN != 0: // with FIN or RST: no stack sends it
@@ -105,12 +112,30 @@ func (r *record) trackTCP(p *Packet) {
 		if flags&FIN != 0 {
 			s |= fin << side
 		}
-		if flags&ACK != 0 || p.PayloadLen > 0 {
+		if flags&ACK != 0 || payload > 0 {
 			s |= moved << side
-			s |= r.completes(s, side)
+			if s&acked == 0 && flags&ACK != 0 {
+				s |= r.completes(p, s, side)
+			}
 		}
 	}
-	r.setState(s)
+	return s
+}
+
+// keepNumbers is for a packet that turns the evidence before into after: the first of a handshake tells the originator, and each side's opens
+// with its initial sequence number.
+func (r *record) keepNumbers(p *Packet, before, after state) {
+	side := uint(p.Bits & FromB)
+	switch {
+	case before.handshake() || !after.handshake():
+	case p.Flags&ACK == 0:
+		r.originate(side, p.Seq)
+	default:
+		r.originate(side^1, p.Ack-1)
+	}
+	if resp := r.orig() ^ 1; (after&^before)&((syn|synAck)<<resp) != 0 {
+		r.setRespISN(p.Seq)
+	}
 }
 
 func (r *record) originate(side uint, isn uint32) {
@@ -118,29 +143,29 @@ func (r *record) originate(side uint, isn uint32) {
 	r.setISN(isn)
 }
 
-func (r *record) trackSYN(p *Packet, s state, side uint) state {
-	if !s.handshake() {
-		r.originate(side, p.Seq)
-	}
+func (r *record) trackSYN(p *Packet, payload uint32, s state, side uint) state {
+	first := !s.handshake()
 	switch {
-	case side == r.orig() && uint16(p.Seq) == r.isn():
-		if p.PayloadLen > 0 {
+	case first || side == r.orig() && uint16(p.Seq) == r.isn():
+		if payload > 0 {
 			return syn<<side | dataInSYN
 		}
 		return syn << side
-	case side != r.orig() && s&both(synAck) == 0 && s.attempt() && !s.closing():
-		return syn << side // simultaneous open (RFC 9293, section 3.5) or split handshake
-	case side != r.orig() && s.of(syn, side): // its repetition
+	case side == r.orig():
+		return otherSYN
+	case s.of(syn, side): // its repetition
 		return 0
+	case !s.of(moved, side^1):
+		// Simultaneous open (RFC 9293, section 3.5) or split handshake: the responder opens its own direction, some after an ACK or a SYN-ACK.
+		return syn << side
 	}
 	return otherSYN
 }
 
 func (r *record) trackSYNACK(p *Packet, s state, side uint) state {
-	if !s.handshake() {
-		r.originate(side^1, p.Ack-1)
-	}
-	if side == r.orig() && s.of(syn, side^1) || side != r.orig() && r.answersSYN(p) {
+	switch {
+	case !s.handshake(), side != r.orig() && r.answersSYN(p),
+		side == r.orig() && s.of(syn, side^1) && uint16(p.Ack) == r.respISN()+1:
 		return synAck << side
 	}
 	return 0
@@ -158,12 +183,23 @@ func (r *record) trackRST(p *Packet, s state, side uint) state {
 	return 0
 }
 
-// completes gives acked where a packet of this side acknowledges the SYN-ACK of the other.
-func (r *record) completes(s state, side uint) state {
-	if s.of(syn, side) && s.of(synAck, side^1) || side == r.orig() && s.of(synAck, side^1) {
+// completes gives acked where an ACK of this side acknowledges the SYN-ACK of the other. Until that side has moved on there is one number
+// that it can have: a sender of forged addresses, who does not see the SYN-ACK, does not know it.
+func (r *record) completes(p *Packet, s state, side uint) state {
+	isn := r.isn()
+	if side == r.orig() {
+		isn = r.respISN()
+	}
+	if s.of(synAck, side^1) && (side == r.orig() || s.of(syn, side)) && (uint16(p.Ack) == isn+1 || s.of(moved, side^1)) {
 		return acked
 	}
 	return 0
+}
+
+// heardAll says whether each side that packets came from was heard: not only by broken ones.
+func (r *record) heardAll() bool {
+	s := r.state()
+	return (r.sent(0) == 0 || s.of(heard, 0)) && (r.sent(1) == 0 || s.of(heard, 1))
 }
 
 // outcomeTCP reads the outcome from the evidence.
@@ -172,8 +208,12 @@ func (r *record) outcomeTCP() Outcome {
 	resp := o ^ 1
 	answered := s&both(synAck) != 0
 	switch {
-	case !s.handshake():
+	case s&both(heard) == 0:
+		return Unanswered
+	case !s.handshake() && r.heardAll():
 		return Midstream
+	case !s.handshake():
+		return OneSided
 	case s.of(syn, o) && s&acked != 0 && answered, s&both(syn) == both(syn) && s&both(synAck) == both(synAck):
 		return Established
 	case answered && s&acked == 0 && !s.of(moved, resp):
@@ -181,7 +221,7 @@ func (r *record) outcomeTCP() Outcome {
 	case s&refused != 0 && !answered:
 		return Refused
 	case s.of(moved, resp) || answered:
-		if r.packets[o] == 0 || r.packets[resp] == 0 {
+		if s&both(heard) != both(heard) {
 			return OneSided
 		}
 		return Partial

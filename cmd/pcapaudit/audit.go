@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -17,12 +17,13 @@ import (
 
 // auditFlags are the flags of audit.
 type auditFlags struct {
+	outputFlags
 	rules       []string
 	site        string
 	format      string
-	reports     []string
-	connections string
 	hash        string
+	annotations string
+	baseline    baselineFlags
 	all         bool
 	noBaseline  bool
 	maxConns    int
@@ -45,6 +46,9 @@ site. A site brings the baseline packs along (DNS, NTP, directory, LAN control .
 responders that the site binds, broadcasts and multicasts, and are totalled apart; --no-baseline leaves
 them out. Without --site roles cannot be verified, and the result is never clean.
 
+--baseline marks findings as known or new and changes no verdict; with --gate new, for pipelines, the exit
+code is 1 only where a finding that decides is new, and else as if there were no deviation.
+
 ` + packetHelp[1:] + ` An expectation that
 the filter could have hidden is not testable; where the site states no period, --since and --until are it.
 
@@ -53,6 +57,8 @@ Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no 
 		Example: `  pcapaudit audit --rules acronis-abr-11.5 --site site.yaml backup-window.pcapng
   pcapaudit audit --rules configmgr-2012 --rules ad-member --site site.yaml --report audit.json rotated/
   pcapaudit audit --site site.yaml --net 10.20.0.0/24 --since 2026-11-22T03:00:00Z --until 2026-11-22T05:00:00Z rotated/
+  pcapaudit audit --site site.yaml --baseline approved.json --gate new --annotations review.yaml tonight.pcapng
+  pcapaudit audit --site site.yaml --report audit.json --report audit.txt --sign ~/.ssh/id_ed25519 tonight.pcapng
   pcapaudit audit --site site.yaml --dedup --key vlan mirror-port.pcapng
   tcpdump -w - -i eth0 | pcapaudit audit --rules azure-data-box -`,
 		Args: atLeast(1, "name a capture file, a directory of rotated files, or - for standard input"),
@@ -60,71 +66,74 @@ Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no 
 	}
 	rulesFlag(c, &f.rules)
 	fl := c.Flags()
-	var names, extensions []string
-	for _, format := range reports.Formats {
-		names, extensions = append(names, format.Name), append(extensions, format.Extension)
-	}
 	fl.StringVar(&f.site, "site", "", "site `FILE`: which hosts hold which roles")
 	fl.BoolVar(&f.noBaseline, "no-baseline", false, "use only the packs that --rules names, or the site binds")
-	fl.StringVar(&f.format, "format", "table", "`FORMAT` of the report on standard output: "+strings.Join(names, ", "))
-	completeWords(c, "format", names...)
-	fl.StringArrayVar(&f.reports, "report", nil, "also write a report to `FILE`, in the format of its extension: "+strings.Join(extensions, ", "))
+	formatFlag(c, &f.format)
+	reportFlag(c, &f.reports)
 	fl.StringVar(&f.connections, "connections", "", "write every connection with its verdict to `FILE` (NDJSON, or .csv)")
 	fl.StringVar(&f.hash, "hash", "sha256", "`HASH` of the inputs for the report: sha256, none")
 	completeWords(c, "hash", "sha256", "none")
 	fl.BoolVar(&f.all, "all", false, "show every finding, host and flow; fold nothing")
+	annotationsFlag(c, &f.annotations)
+	signFlag(c, &f.sign)
+	f.baseline.register(c)
 	f.packets.register(c)
 	maxConnectionsFlag(c, &f.maxConns)
 	return c
 }
 
 func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error {
-	look, err := u.look(f.all)
+	look, format, err := u.rendering(f.format, f.all)
 	if err != nil {
 		return err
-	}
-	format, err := reports.ByName(f.format)
-	if err != nil {
-		return exitError{exitUsage, err}
 	}
 	if f.hash != "sha256" && f.hash != "none" {
 		return exitError{exitUsage, fmt.Errorf("--hash %q: use sha256 or none", f.hash)}
 	}
-	config := capture.Config{Inputs: args, Stdin: u.in, Hash: f.hash == "sha256", MaxConnections: f.maxConns}
-	if err := f.packets.config(&config); err != nil {
+	if f.sign != "" && f.hash == "none" {
+		return exitError{exitUsage, hint(fmt.Errorf("sign: %w", errNotHashed), "leave out --hash none")}
+	}
+	asked := f.invocation(args)
+	config, err := captureConfig(asked)
+	if err != nil {
+		return err
+	}
+	config.Stdin = u.in
+	old, oldSum, err := f.baseline.load()
+	if err != nil {
+		return err
+	}
+	annotations, err := u.loadAnnotations(f.annotations)
+	if err != nil {
 		return err
 	}
 	set, warnings, err := u.ruleSet(f)
 	if err != nil {
 		return err
 	}
-	out, err := openOutputs(f, append(append([]string{f.site}, f.rules...), args...))
+	out, err := openOutputs(f.outputFlags, slices.Concat([]string{f.site, f.annotations, f.baseline.file, f.sign}, f.rules, args))
 	if err != nil {
 		return err
 	}
 	ctx, stop := u.interruptible(parent, out.discard)
 	defer stop()
 	defer out.discard()
-	options := classify.Options{Tool: classify.Tool{Name: "pcapaudit", Version: version}, Warnings: warnings, Filter: config.Filter}
+	options := classify.Options{Tool: thisTool, Invocation: asked, Warnings: warnings, Filter: config.Filter}
 	if out.list != nil {
 		options.OnJudged = func(c *flow.Conn, j classify.Judgement) { out.list.Write(c, &j) }
 	}
-	auditor := classify.New(set, options)
-	config.Emit = auditor.Observe
-	result, err := u.read(ctx, config)
+	audit, result, err := u.judge(ctx, config, set, options, func(string) string { return "" })
 	if err != nil {
 		return err
 	}
-	passed := u.passedOver(result, out.owns)
+	audit.Warnings = append(audit.Warnings, u.passedOver(result, out.owns)...)
 	if err := out.spare(inputNames(result)); err != nil {
 		return err
 	}
-	audit, err := auditor.Finish(captureFacts(result))
-	if err != nil {
-		return exitError{exitLedger, err}
+	if annotations != nil {
+		u.addAnnotations(audit, annotations)
 	}
-	audit.Warnings = append(audit.Warnings, passed...)
-	u.verdict = audit.Result.Code
+	u.verdict = u.mark(audit, old, oldSum, f.baseline)
 	return errors.Join(nothingRead(result), writeAudit(u, audit, format, look, out))
 }
 

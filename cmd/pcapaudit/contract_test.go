@@ -34,14 +34,15 @@ func TestRulesShowFollowsTheContract(t *testing.T) {
 
 // auditKeys are the objects at the top of the audit JSON; the rest is covered by its own type.
 var auditKeys = map[string]string{
-	"": "schema tool result inputs packs site period packet_ledger connection_ledger coverage totals kinds baseline flows findings findings_overflow expectations " +
-		"out_of_scope unverified timeline source_ports exceptions warnings ledger_residuals",
+	"": "schema tool invocation result inputs packs site period packet_ledger connection_ledger coverage totals kinds baseline flows findings findings_overflow expectations " +
+		"out_of_scope unverified encryption observations timeline matrix source_ports exceptions warnings ledger_residuals",
 	".tool":              "name version",
-	".result":            "verdict text code reasons look_at",
+	".result":            "verdict text code reasons look_at basis",
 	".findings.orig":     "host ip roles",
-	".findings.evidence": "id file packet time orig resp",
+	".findings.evidence": "id file packet time orig resp told",
 	".totals":            "verdict connections packets bytes",
-	".expectations.open": "host status reason",
+	".encryption":        "verified not_verified documented_cleartext client_certificates",
+	".expectations.open": "host status reason cause decides",
 }
 
 func TestAuditJSONFollowsTheContract(t *testing.T) {

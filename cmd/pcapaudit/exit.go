@@ -17,11 +17,10 @@ const (
 	exitOutput       = 5
 	exitCapture      = 6 // capture, privilege or worker failure
 	exitLedger       = 7
-	exitReaderGone   = 128 + int(syscall.SIGPIPE)
 )
 
 // precedence of exit codes, the strongest first.
-var precedence = []int{exitLedger, exitUsage, exitCapture, exitInput, exitOutput, exitReaderGone, exitDeviations, exitInconclusive, exitClean}
+var precedence = []int{exitLedger, exitUsage, exitCapture, exitInput, exitOutput, exitDeviations, exitInconclusive, exitClean}
 
 // exitError is an error that decides the exit code.
 type exitError struct {
@@ -62,8 +61,8 @@ func codeOf(err error) int {
 	return exitUsage
 }
 
-// errReaderGone: whoever read standard output has closed it, which is their right; the run ends as by SIGPIPE, without a word.
-var errReaderGone = exitError{exitReaderGone, errors.New("standard output is closed")}
+// errReaderGone: whoever read standard output has closed it, which is their right, so it is no word worth. Still the report did not arrive whole.
+var errReaderGone = exitError{exitOutput, errors.New("standard output is closed")}
 
 // outputFailed gives write errors of standard output their exit code.
 func outputFailed(err error) error {

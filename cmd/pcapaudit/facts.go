@@ -90,6 +90,8 @@ func captureFacts(r *capture.Result) classify.Capture {
 		Broken: r.Ledger.Checksums.Broken, Unfinished: r.Ledger.Unfinished(),
 		HeadersCut: both(capture.Truncated), Unfollowed: k.Unfollowed,
 	}
+	in := &r.Inspection
+	c.Inspection = classify.Inspection{Recognised: in.Recognised, Unrecognised: in.Unknown, Broken: in.Lost, Crowded: in.Crowded, FactsLost: k.Lost}
 	for e, n := range k.Ends {
 		c.Ends = append(c.Ends, classify.Count{Name: flow.End(e).String(), Packets: n})
 	}
@@ -118,8 +120,16 @@ func captureFacts(r *capture.Result) classify.Capture {
 			c.Undecoded += n + inner
 		}
 	}
-	c.Undecoded += r.Ledger.NonIP.Encrypted() + r.Ledger.InnerNonIP.Encrypted()
+	c.Undecoded += r.Ledger.NonIP.Hiding() + r.Ledger.InnerNonIP.Hiding() + r.Ledger.Aggregated
+	c.Aggregated = r.Ledger.Aggregated
+	for _, o := range r.Ledger.Opaque.Sorted() {
+		c.Opaque = append(c.Opaque, classify.OpaqueTunnel{A: o.A, B: o.B, Name: o.Tunnel})
+	}
+	c.OpaqueMore = r.Ledger.Opaque.More
 	c.Packets.Detail = ledgerDetail(&r.Ledger)
+	if k.Doubted > 0 {
+		c.Packets.Detail = append(c.Packets.Detail, classify.Count{Name: "connections ended by a step in time of more than an hour", Packets: k.Doubted})
+	}
 	return c
 }
 
@@ -161,6 +171,7 @@ func ledgerDetail(l *capture.Ledger) []classify.Count {
 	for _, d := range []classify.Count{
 		{Name: "decoded: wrong checksum, no evidence", Packets: l.Checksums.Broken},
 		{Name: "decoded: wrong checksum as most of the sender's, taken as evidence", Packets: l.Checksums.Doubted},
+		{Name: "decoded: aggregated 802.11 frames of which only the first packet was read", Packets: l.Aggregated},
 		{Name: "fragmented datagrams", Packets: l.Fragmented},
 		{Name: "fragmented datagrams: refused for overlapping fragments", Packets: l.Refused},
 		{Name: "fragmented datagrams: never finished", Packets: l.Unfinished()},

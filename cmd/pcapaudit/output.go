@@ -46,12 +46,12 @@ func (o *outputFile) commit() error {
 	if err == nil {
 		err = os.Rename(o.Name(), o.path)
 	}
-	if err == nil {
-		err = syncDir(filepath.Dir(o.path))
-	}
 	if err != nil {
 		os.Remove(o.Name())
 		return outputError(o.path, bare(err), "the old file, if any, is untouched; "+spaceAdvice)
+	}
+	if err := syncDir(filepath.Dir(o.path)); err != nil {
+		return outputError(o.path, bare(err), "the new file is in place, but a power failure may still lose it; check the disk")
 	}
 	return nil
 }
@@ -63,13 +63,20 @@ func (o *outputFile) discard() {
 	}
 }
 
+// syncDir makes a rename durable. A directory that may be written but not read, and a file system that cannot do it, are no reason to fail.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	return d.Sync()
+	if err := d.Sync(); !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
+		return err
+	}
+	return nil
 }
 
 // bare drops the path from an error that will be wrapped with the path the user gave.

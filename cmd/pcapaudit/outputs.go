@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -14,12 +15,21 @@ import (
 // outputs are the files of one audit: opened before it, so that a path that cannot be written fails at once, and named after it.
 type outputs struct {
 	files   []*outputFile
-	formats []reports.Format // of files, one each; the list of connections comes after them
+	formats []reports.Format // of files, one each; the list of connections and the manifest come after them
 	list    *reports.Connections
+	listed  *outputFile // of list
+	seal    *seal       // nil: nothing is signed
+}
+
+// outputFlags name the files that a command writes.
+type outputFlags struct {
+	reports     []string
+	connections string
+	sign        string // key file
 }
 
 // openOutputs opens the files that the flags name. sources are files that the audit reads: an output must never take the place of evidence or rules.
-func openOutputs(f auditFlags, sources []string) (*outputs, error) {
+func openOutputs(f outputFlags, sources []string) (*outputs, error) {
 	o := &outputs{}
 	err := o.open(f)
 	if err == nil {
@@ -32,7 +42,7 @@ func openOutputs(f auditFlags, sources []string) (*outputs, error) {
 	return o, nil
 }
 
-func (o *outputs) open(f auditFlags) error {
+func (o *outputs) open(f outputFlags) error {
 	for _, path := range f.reports {
 		format, err := reports.ByPath(path)
 		if err != nil {
@@ -43,18 +53,27 @@ func (o *outputs) open(f auditFlags) error {
 		}
 		o.formats = append(o.formats, format)
 	}
-	if f.connections == "" {
-		return nil
-	}
-	if err := o.add(f.connections); err != nil {
+	if err := o.openList(f.connections); err != nil || f.sign == "" {
 		return err
 	}
+	return o.openSeal(f.sign, f.reports)
+}
+
+// openList opens the file of all connections, if one is named.
+func (o *outputs) openList(path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := o.add(path); err != nil {
+		return err
+	}
+	o.listed = o.files[len(o.files)-1]
 	format := "json"
-	if strings.HasSuffix(f.connections, ".csv") {
+	if strings.HasSuffix(path, ".csv") {
 		format = "csv"
 	}
 	var err error
-	o.list, err = reports.NewConnections(o.files[len(o.files)-1], format, reports.Look{}, true)
+	o.list, err = reports.NewConnections(o.listed, format, reports.Look{}, true)
 	return err
 }
 
@@ -116,14 +135,22 @@ func (o *outputs) owns(path string) bool {
 // render writes every file under its temporary name.
 func (o *outputs) render(a *classify.Audit) error {
 	for i, format := range o.formats {
-		if err := format.Write(o.files[i], a, reports.Look{All: true}); err != nil {
+		w := bufio.NewWriterSize(o.files[i], 1<<16)
+		err := format.Write(w, a, reports.Look{All: true})
+		if err == nil {
+			err = w.Flush()
+		}
+		if err != nil {
 			return outputError(o.files[i].path, bare(err), spaceAdvice)
 		}
 	}
 	if o.list != nil {
 		if err := o.list.Close(); err != nil {
-			return outputError(o.files[len(o.files)-1].path, bare(err), spaceAdvice)
+			return outputError(o.listed.path, bare(err), spaceAdvice)
 		}
+	}
+	if o.seal != nil {
+		return o.sealed(a)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -44,12 +45,15 @@ func splitCapture(t *testing.T, path, dir string, files int) {
 	}
 }
 
+var packetNumber = regexp.MustCompile(`, packet \d+( of input \d+)?`)
+
 // judged is what an audit concludes, without what says in which file it was found.
 func judged(a *classify.Audit) classify.Audit {
 	out := classify.Audit{Result: a.Result, Totals: a.Totals, Kinds: a.Kinds, Baseline: a.Baseline, Flows: a.Flows, Findings: a.Findings, Expectations: a.Expectations,
 		OutOfScope: a.OutOfScope, Unverified: a.Unverified, Connections: a.Connections, Timeline: a.Timeline, SourcePorts: a.SourcePorts}
 	for i := range out.Findings {
 		out.Findings[i].Evidence = nil
+		out.Findings[i].Reason = packetNumber.ReplaceAllString(out.Findings[i].Reason, "")
 	}
 	for i := range out.Expectations {
 		out.Expectations[i].Samples = nil

@@ -85,7 +85,7 @@ func fragments(s *suite) {
 
 // floods are many packets of ends that differ. They stay small; what memory does under millions is tested beside the table.
 func floods(s *suite) {
-	var syns, acks, resets, sweep, ports [][]byte
+	var syns, acks, resets, sweep, ports, datagrams, echoes [][]byte
 	for i := range uint32(400) {
 		source := netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), byte(i * 7)})
 		syns = append(syns, frame(ip(source, hostB, protoTCP, tcp(uint16(i*31), 443, syn, i, 0, nil))))
@@ -95,8 +95,10 @@ func floods(s *suite) {
 		copy(six[8:], noise(i, 8))
 		sweep = append(sweep, frame(ip(netip.AddrFrom16(six), hostB6, protoUDP, udp(uint16(i), uint16(i*13), nil))))
 		ports = append(ports, frame(ip(hostA, hostB, protoTCP, tcp(40000, uint16(i*32), syn, i, 0, nil))))
+		datagrams = append(datagrams, frame(ip(hostA, hostB, protoUDP, udp(uint16(i*97), uint16(i*61), nil))))
+		echoes = append(echoes, frame(ip(hostA, hostB, protoICMP, icmp(8, 0, be16(nil, uint16(i*163), 1)))))
 	}
-	for name, frames := range map[string][][]byte{"syn": syns, "syn-ack": acks, "rst": resets, "ipv6-sources": sweep, "ports": ports} {
-		s.packets("flood-"+name, clean(0).classed("decoded"), frames...)
+	for name, frames := range map[string][][]byte{"syn": syns, "syn-ack": acks, "rst": resets, "ipv6-sources": sweep, "ports": ports, "udp-ports": datagrams, "icmp-identifiers": echoes} {
+		s.packets("flood-"+name, clean(0).exactly("decoded 400", "none"), frames...)
 	}
 }

@@ -41,6 +41,11 @@ func tcpConversations(s *suite) {
 		w.forged = true
 		s.packets("tcp-"+name, w, frames...)
 	}
+	opens := func(name string, frames ...[]byte) {
+		w := clean(0).classed("decoded")
+		w.opened = true
+		s.packets("tcp-"+name, w, frames...)
+	}
 	data := []byte("GET / HTTP/1.0\r\n\r\n")
 	open := [][]byte{a(syn, 100, 0), b(syn|ack, 500, 101), a(ack, 101, 501)}
 	opened := func(more ...[]byte) [][]byte { return append(open[:3:3], more...) }
@@ -59,16 +64,18 @@ func tcpConversations(s *suite) {
 	add("rst-wrong-sequence", opened(b(rst, 0x7fffffff, 0), a(psh|ack, 101, 501, data...))...)
 	add("rst-then-data", opened(b(rst, 501, 0), a(psh|ack, 101, 501, data...), b(psh|ack, 501, 119, data...))...)
 	forged("ack-of-nothing", a(ack, 1, 1))
-	add("ack-wrong-in-handshake", a(syn, 100, 0), b(syn|ack, 500, 101), a(ack, 101, 9999))
+	forged("ack-wrong-in-handshake", a(syn, 100, 0), b(syn|ack, 500, 101), a(ack, 101, 9999))
 	forged("data-before-syn-ack", a(syn, 100, 0), a(psh|ack, 101, 0, data...), b(syn|ack, 500, 101))
 	add("data-in-syn", a(syn, 100, 0, data...), b(syn|ack, 500, 119))
 	forged("data-in-syn-refused", a(syn, 100, 0, data...), b(rst|ack, 0, 119))
 	forged("data-one-way-only", a(psh|ack, 1, 1, data...), a(psh|ack, 19, 1, data...))
 	add("syn-other-sequence", a(syn, 100, 0), a(syn, 0xffff0000, 0), b(syn|ack, 500, 101), b(syn|ack, 600, 0xffff0001))
 	add("syn-inside-connection", opened(a(syn, 0x7fffffff, 0), b(ack, 501, 101), a(psh|ack, 101, 501, data...))...)
-	add("simultaneous-open", a(syn, 100, 0), b(syn, 500, 0), a(syn|ack, 100, 501), b(syn|ack, 500, 101))
-	add("split-handshake", a(syn, 100, 0), b(ack, 500, 101), b(syn, 500, 0), a(syn|ack, 100, 501), b(ack, 501, 101))
-	add("roles-swap", a(syn, 100, 0), b(syn|ack, 500, 101), b(syn, 700, 0), a(syn|ack, 900, 701), b(ack, 701, 901))
+	opens("simultaneous-open", a(syn, 100, 0), b(syn, 500, 0), a(syn|ack, 100, 501), b(syn|ack, 500, 101))
+	opens("split-handshake-after-ack", a(syn, 100, 0), b(ack, 500, 101), b(syn, 500, 0), a(syn|ack, 100, 501), b(ack, 501, 101))
+	opens("split-handshake", a(syn, 100, 0), b(syn, 500, 0), a(syn|ack, 100, 501), b(ack, 501, 101))
+	forged("split-handshake-wrong-ack", a(syn, 100, 0), b(syn, 500, 0), a(syn|ack, 100, 999), b(ack, 501, 101))
+	opens("roles-swap", a(syn, 100, 0), b(syn|ack, 500, 101), b(syn, 700, 0), a(syn|ack, 900, 701), b(ack, 701, 901))
 	add("sequence-wraps", a(syn, 0xffffffff, 0), b(syn|ack, 0xffffffff, 0), a(ack, 0, 0), a(psh|ack, 0, 0, data...))
 	add("overlap-other-data", opened(a(psh|ack, 101, 501, []byte("AAAAAAAA")...), a(psh|ack, 101, 501, []byte("BBBBBBBBBBBB")...), a(psh|ack, 103, 501, []byte("CC")...))...)
 	add("sequence-far-away", opened(a(psh|ack, 0x80000000, 501, data...), a(psh|ack, 101, 0x80000000, data...))...)

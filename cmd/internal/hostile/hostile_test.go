@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -131,15 +132,50 @@ func (w want) check(t *testing.T, list, audit *trial.Run, report *trial.Audit) {
 	if n := trial.Packets(report.Packet.Classes, w.class); w.class != "" && n == 0 {
 		t.Errorf("no packets of class %s: %v", w.class, report.Packet.Classes)
 	}
+	good := uint64(0)
+	if w.witness {
+		good = 2
+	}
+	if got := listed(report.Packet.Classes, good); w.classes != "" && got != w.classes {
+		t.Errorf("classes %s, want %s", got, w.classes)
+	}
+	if got := listed(report.Packet.Inside, 0); w.inside != "" && got != w.inside {
+		t.Errorf("inside tunnels %s, want %s", got, w.inside)
+	}
 	if conns, err := list.Connections(); err == nil { // else it is among the faults
 		w.told(t, conns)
 	}
+}
+
+// listed writes the classes that hold packets, less the good ones among the decoded.
+func listed(classes []trial.Count, good uint64) string {
+	var list []string
+	for _, c := range classes {
+		if c.Name == "decoded" {
+			c.Packets -= good
+		}
+		if c.Packets > 0 {
+			list = append(list, fmt.Sprintf("%s %d", c.Name, c.Packets))
+		}
+	}
+	return cmp.Or(strings.Join(list, ", "), "none")
 }
 
 // told looks for the good conversation among the connections, and for what must not be there.
 func (w want) told(t *testing.T, conns []trial.Conn) {
 	if w.forged && slices.ContainsFunc(conns, func(c trial.Conn) bool { return c.Outcome == "established" }) {
 		t.Errorf("a connection without a handshake is established: %+v", conns)
+	}
+	if w.opened {
+		var opened []trial.Conn
+		for _, c := range conns {
+			if c.Proto == "tcp" {
+				opened = append(opened, c)
+			}
+		}
+		if len(opened) != 1 || opened[0].Orig.IP != hostA.String() || opened[0].Outcome != "established" {
+			t.Errorf("want one connection, established from %v: %+v", hostA, opened)
+		}
 	}
 	if !w.witness {
 		return

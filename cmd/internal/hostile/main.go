@@ -44,7 +44,7 @@ func write(dir string) error {
 		if c.want.packets >= 0 {
 			packets = fmt.Sprint(c.want.packets)
 		}
-		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", c.name, len(data), c.want.state, packets, cmp.Or(c.want.class, "any"))
+		fmt.Fprintf(table, "%s\t%d\t%s\t%s\t%s\n", c.name, len(data), c.want.state, packets, cmp.Or(c.want.classes, c.want.class, "any"))
 	}
 	return table.Flush()
 }
@@ -61,7 +61,10 @@ type want struct {
 	state   string // of the input: clean, cut, malformed, limit; refused: no capture, so exit code 4 and no report; any
 	packets int    // read; -1: any number
 	class   string // of the packet ledger, that holds packets; empty: any
+	classes string // of all packets but the witness's: "decoded 1, too-deep 2", in the ledger's order; empty: any
+	inside  string // of what tunnels carry; "none" where none is opened
 	forged  bool   // no connection is established: nobody finished a handshake
+	opened  bool   // host A opened the one connection between the hostile hosts, and it is established
 	witness bool   // the good conversation around the hostile packets is told, and answered
 }
 
@@ -76,6 +79,9 @@ var (
 )
 
 func (w want) classed(name string) want { w.class = name; return w }
+
+// exactly names all classes with their packets, and those of what tunnels carry.
+func (w want) exactly(classes, inside string) want { w.classes, w.inside = classes, inside; return w }
 
 // suite collects files.
 type suite struct{ list []hostile }
@@ -117,7 +123,7 @@ func cases() []hostile {
 	s := new(suite)
 	for _, add := range []func(*suite){
 		foreignFiles, pcapHeaders, pcapRecords, pcapTimes, blockLengths, sections, packetBlocks, interfaces, options, blockTimes,
-		compressed, bombs, linkHeaders, tagStacks, ipv4Headers, ipv6Headers, ipv6Chains, tcpHeaders, tcpConversations, datagrams,
+		compressed, bombs, linkHeaders, tagStacks, wireless, ipv4Headers, ipv6Headers, ipv6Chains, tcpHeaders, tcpConversations, datagrams,
 		icmpQuotes, addresses, fragments, floods, tunnels, tunnelHeaders, names,
 	} {
 		add(s)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +26,8 @@ type dial struct {
 	keep     string // the connection stays open under this name
 	name     string // server name of TLS, or host of HTTP
 	fails    string // the only acceptable end: refused, unanswered
+	old      bool   // TLS 1.2 at most
+	split    bool   // the first thing sent comes in segments of 200 bytes
 }
 
 func (d dial) String() string { return fmt.Sprintf("%s opens tcp/%d to %s", d.from, d.port, d.to) }
@@ -120,7 +123,14 @@ func (d dial) speakOn(l *lab, c net.Conn) (net.Conn, error) {
 	c.SetDeadline(time.Now().Add(10 * time.Second))
 	switch d.speak {
 	case "tls", "https", "rev":
-		t := tls.Client(c, l.keys.originator(d.serverName()))
+		config := l.keys.originator(d.serverName())
+		if d.old {
+			config.MaxVersion = tls.VersionTLS12
+		}
+		if d.split {
+			c = &splitter{TCPConn: c.(*net.TCPConn)}
+		}
+		t := tls.Client(c, config)
 		if err := t.Handshake(); err != nil {
 			return nil, fmt.Errorf("shake hands: %w", err)
 		}
@@ -141,6 +151,28 @@ func (d dial) speakOn(l *lab, c net.Conn) (net.Conn, error) {
 		}
 	}
 	return c, nil
+}
+
+// splitter sends the first write of a connection in small segments, one packet each.
+type splitter struct {
+	*net.TCPConn
+	wrote bool
+}
+
+func (s *splitter) Write(b []byte) (int, error) {
+	if s.wrote {
+		return s.TCPConn.Write(b)
+	}
+	s.wrote = true
+	n := 0
+	for piece := range slices.Chunk(b, 200) { // TCP_NODELAY is Go's default
+		m, err := s.TCPConn.Write(piece)
+		if n += m; err != nil {
+			return n, err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return n, nil
 }
 
 func (d dial) serverName() string {

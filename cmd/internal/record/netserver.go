@@ -6,12 +6,16 @@ import (
 	"strings"
 )
 
-// dnsmasq answers DNS for the names given as NAME=ADDRESS.
+// dnsmasq answers DNS for the names given as NAME=ADDRESS or NAME=CANONICAL.
 func dnsmasq(host string, names ...string) server {
 	conf := "no-resolv\nno-hosts\nno-daemon\nuser=root\nport=53\nlocal=/example/\nlog-facility=-\n"
 	for _, n := range names {
 		name, addr, _ := strings.Cut(n, "=")
-		conf += fmt.Sprintf("address=/%s/%s\n", name, addr)
+		if strings.ContainsAny(addr, "abcdefghijklmnopqrstuvwxyz") && !strings.Contains(addr, ":") {
+			conf += fmt.Sprintf("cname=%s,%s\n", name, addr)
+			continue
+		}
+		conf += fmt.Sprintf("host-record=%s,%s\n", name, addr)
 	}
 	return server{host: host, name: "dnsmasq", files: map[string]string{"dnsmasq.conf": conf}, args: []string{"dnsmasq", "-k", "-C", "{dir}/dnsmasq.conf"}, port: 53}
 }
@@ -36,16 +40,28 @@ func chronyd(host string) server {
 }
 
 // vsftpd lets anonymous users store files, with passive data ports 50000 to 50010.
-func vsftpd(host string) server {
+func vsftpd(host string) server { return ftpServer(host, "") }
+
+// vsftpdSecure is the same with TLS, refuses a login in clear, and has one data port, 50005.
+func vsftpdSecure(host string) server {
+	return ftpServer(host, "ssl_enable=YES\nallow_anon_ssl=YES\nforce_anon_logins_ssl=YES\nforce_anon_data_ssl=YES\nrequire_ssl_reuse=NO\n"+
+		"pasv_min_port=50005\npasv_max_port=50005\nrsa_cert_file={all}/cert.pem\nrsa_private_key_file={all}/key.pem\n")
+}
+
+func ftpServer(host, more string) server {
 	conf := "listen=YES\nlisten_ipv6=NO\nbackground=NO\nanonymous_enable=YES\nlocal_enable=NO\nwrite_enable=YES\nanon_upload_enable=YES\nno_anon_password=YES\n" +
-		"anon_root={dir}/ftp\nsecure_chroot_dir={dir}/empty\npasv_min_port=50000\npasv_max_port=50010\nseccomp_sandbox=NO\nisolate=NO\nisolate_network=NO\nanon_other_write_enable=YES\n"
+		"anon_root={dir}/ftp\nsecure_chroot_dir={dir}/empty\npasv_min_port=50000\npasv_max_port=50010\nseccomp_sandbox=NO\nisolate=NO\nisolate_network=NO\nanon_other_write_enable=YES\n" + more
 	return server{host: host, name: "vsftpd", files: map[string]string{"vsftpd.conf": conf}, dirs: []string{"ftp/in", "empty"},
 		before: [][]string{{"chmod", "0777", "{dir}/ftp/in"}, {"chmod", "0555", "{dir}/ftp"}}, args: []string{"vsftpd", "{dir}/vsftpd.conf"}, port: 21}
 }
 
 // ftpPut stores a file by curl in passive mode.
-func ftpPut(from, to string) tool {
-	return call(from, "curl", "-sS", "-m", "8", "--disable-epsv", "-T", "{dir}/cert.pem", "ftp://{"+to+"}/in/"+from+".pem")
+func ftpPut(from, to string) tool { return ftpBy(from, to, "pasv", "--disable-epsv") }
+
+// ftpBy stores a file by curl, which opens the data connection as its options say.
+func ftpBy(from, to, name string, options ...string) tool {
+	args := append([]string{"curl", "-sS", "-m", "8"}, options...)
+	return call(from, append(args, "-T", "{dir}/cert.pem", "ftp://{"+to+"}/in/"+from+"-"+name+".pem")...)
 }
 
 // turnRound is OpenSSL's server, which asks for a certificate and sends every line back reversed.

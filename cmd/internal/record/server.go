@@ -143,12 +143,21 @@ func ssh(from, to string) tool {
 }
 
 // smbd shares one directory with guests, on 445 only.
-func smbd(host string) server {
+func smbd(host string) server { return fileServer(host, "guest ok = yes\n") }
+
+// smbdSecure shares it with the user root, password "recorded", encrypted only.
+func smbdSecure(host string) server {
+	s := fileServer(host, "valid users = root\nserver smb encrypt = required\n")
+	s.before = [][]string{{"sh", "-c", "printf 'recorded\\nrecorded\\n' | smbpasswd -c {dir}/smb.conf -s -a root"}}
+	return s
+}
+
+func fileServer(host, share string) server {
 	conf := "[global]\nserver role = standalone server\nworkgroup = LAB\nsmb ports = 445\ndisable netbios = yes\nmap to guest = bad user\nguest account = nobody\n" +
 		"lock directory = {dir}/lock\nstate directory = {dir}/state\ncache directory = {dir}/cache\npid directory = {dir}/pid\nprivate dir = {dir}/private\n" +
 		"ncalrpc dir = {dir}/ncalrpc\nlog file = {dir}/log.smbd\nload printers = no\nprinting = bsd\nprintcap name = /dev/null\ndisable spoolss = yes\n" +
 		"rpc start on demand helpers = false\n" +
-		"[push]\npath = {dir}/share\nread only = no\nguest ok = yes\nforce user = root\n"
+		"[push]\npath = {dir}/share\nread only = no\nforce user = root\n" + share
 	return server{host: host, name: "smbd", port: 445, files: map[string]string{"smb.conf": conf},
 		dirs: []string{"lock", "state", "cache", "pid", "private", "ncalrpc", "share"},
 		args: []string{"smbd", "-F", "--no-process-group", "-s", "{dir}/smb.conf"}}
@@ -157,6 +166,11 @@ func smbd(host string) server {
 // smbPut writes a small file to a host's share by smbclient.
 func smbPut(from, to string) tool {
 	return call(from, "smbclient", "-s", "/dev/null", "-N", "-p", "445", "//{"+to+"}/push", "-c", "put {dir}/cert.pem settings.pem; ls")
+}
+
+// smbPutSecure does the same as the user of smbdSecure.
+func smbPutSecure(from, to string) tool {
+	return call(from, "smbclient", "-s", "/dev/null", "-U", "root%recorded", "-p", "445", "//{"+to+"}/push", "-c", "put {dir}/cert.pem settings.pem; ls")
 }
 
 // endpointMapper adds Samba's RPC service to a host's smbd: an endpoint mapper on 135 and services on ports that the kernel's range holds.

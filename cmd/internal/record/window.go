@@ -54,7 +54,7 @@ func windows() []*window {
 		databoxClean(), databoxDeviating(),
 		lyncClean(), lyncDeviating(),
 		ibmClean(), ibmDeviating(),
-		noisy(),
+		noisy(), payload(),
 	}
 }
 

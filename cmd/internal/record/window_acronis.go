@@ -69,7 +69,7 @@ func acronisClean() *window {
 func acronisDeviating() *window {
 	return &window{name: "acronis-deviating", site: "acronis", rules: acronisRules,
 		hosts: dropping(acronisHosts(host{name: "stranger", addrs: "10.20.0.200/24", os: "windows"}), "node", "ip saddr 10.20.0.54 tcp dport 9876"),
-		services: acronisServices(listen("ams", "plain", 9877), listen("win-2", "tls", 9876), listen("win-2", "plain", 3389),
+		services: acronisServices(listen("ams", "plain", 9877), listen("win-2", "tls", 9876), listen("win-2", "plain", 3389), listen("lin-2", "http", 9876),
 			listen("vault", "plain", 8443)),
 		before: []action{dial{from: "win-2", to: "node", port: 9876, speak: "tls", keep: "long"}},
 		actions: slices.Concat(acronisBaseline(),
@@ -85,6 +85,7 @@ func acronisDeviating() *window {
 				secure("node", "win-1", 9876),
 				refused("appliance", "vcenter", 443), tcp("appliance", "vcenter", 902),
 				dropped("lin-2", "node", 9876),
+				web("ams", "lin-2", 9876), // the agent listens without TLS
 				tcp("console", "win-2", 3389),
 				tcp("lin-2", "vault", 8443),
 				more{keep: "long"},
@@ -96,6 +97,7 @@ func acronisDeviating() *window {
 			deviation("source-port", "win-1", "ams", "tcp/9876", "acronis-abr-11.5/agent-registers"),
 			deviation("source-port", "lin-1", "ams", "tcp/9876", "acronis-abr-11.5/agent-registers"),
 			deviation("source-port", "old-1", "ams", "tcp/9876", "acronis-abr-11.5/agent-registers"),
+			deviation("encryption", "ams", "lin-2", "tcp/9876", "acronis-abr-11.5/management-server-manages-agent"),
 			deviation("originator", "node", "win-1", "tcp/9876", "acronis-abr-11.5/agent-storage-node"),
 			unexpected("undocumented-service", "win-1", "ams", "tcp/9877", "next to 9876"),
 			unexpected("unknown-host", "10.20.0.200", "ams", "tcp/9876", "inside the network, in no list"),

@@ -86,6 +86,7 @@ func configmgrDeviating() *window {
 			tcp("sql", "site", 1433),
 			tcp("pc-1", "sql", 1433),
 			dial{from: "pc-2", to: "dp", port: 443, speak: "https", sport: 20000},
+			web("pc-1", "dp", 443),            // nginx answers 400: this port wants TLS
 			tcp("console", "provider", 50123), // no endpoint mapper was asked
 			tcp("stranger", "dp", 8080),
 			tcp("console", "pc-2", 5900), tcp("site", "dp", 8080),
@@ -98,6 +99,7 @@ func configmgrDeviating() *window {
 			expectation("attempted", "mp", "tcp/1433", pack+"management-point-sql-sql-server", "dropped by a filter"),
 			deviation("originator", "sql", "site", "tcp/1433", pack+"site-server-sql-sql-server"),
 			unexpected("wrong-roles", "pc-1", "sql", "tcp/1433", "clients do not talk to the database"),
+			deviation("encryption", "pc-1", "dp", "tcp/443", pack+"client-https-distribution-point"),
 			deviation("source-port", "pc-2", "dp", "tcp/443", pack+"client-https-distribution-point"),
 			unexpected("unknown-host", "10.40.0.201", "dp", "tcp/8080", ""),
 			unexpected("undocumented-service", "site", "dp", "tcp/8080", "its exception has expired"),

@@ -62,6 +62,7 @@ func databoxDeviating() *window {
 				dropped("box-2", "cloud", 443),
 				webs("client-1", "box-1", 443), smbPut("client-1", "box-1"), nfsNull("client-2", "box-1"),
 				web("client-1", "box-2", 8443),
+				web("client-2", "box-1", 443), // nginx answers 400: this port wants TLS
 				smbPut("box-1", "client-1"),
 				webs("stranger", "box-1", 443),
 				tcp("box-1", "time", 4460), tcp("box-1", "cloud", 2222),
@@ -71,6 +72,7 @@ func databoxDeviating() *window {
 			}),
 		planted: []planted{
 			deviation("source-port", "box-1", "203.0.113.40", "tcp/443", pack+"device-https-cloud"),
+			deviation("encryption", "client-2", "box-1", "tcp/443", pack+"client-https-device"),
 			deviation("originator", "box-1", "client-1", "tcp/445", pack+"client-smb-device"),
 			unexpected("undocumented-service", "client-1", "box-2", "tcp/8443", ""),
 			unexpected("unknown-host", "192.168.40.222", "box-1", "tcp/443", ""),

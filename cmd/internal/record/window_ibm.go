@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 var ibmRules = []string{"ibm-cloud-backup"}
@@ -30,10 +31,15 @@ func ibmHosts(extra ...host) []host {
 	}, extra...)
 }
 
-func ibmServices(more ...service) []service {
+// ibmServices answers the documented names with the documented addresses, and one with another where moved says NAME=ADDRESS.
+func ibmServices(moved string, more ...service) []service {
 	names := []string{"ev-webcc01.service.softlayer.com=10.0.82.12", "evregister.service.softlayer.com=10.0.82.12", "webcc.service.usgov.softlayer.com=100.100.6.20"}
 	for i := range 8 {
 		names = append(names, fmt.Sprintf("evwebamp090%d.service.softlayer.com=10.2.118.%d", i+1, 12+i))
+	}
+	if name, _, ok := strings.Cut(moved, "="); ok {
+		names = slices.DeleteFunc(names, func(n string) bool { return strings.HasPrefix(n, name+"=") })
+		names = append(names, moved)
 	}
 	return append([]service{
 		listen("portal", "tls", 8086, 8087), listen("amp", "tls", 8086, 8087), listen("federal", "tls", 8086, 8087), listen("later", "tls", 8087),
@@ -62,7 +68,7 @@ func ibmClean() *window {
 	for i := range 8 {
 		actions = append(actions, named("srv-2", fmt.Sprintf("10.2.118.%d", 12+i), 8087, fmt.Sprintf("evwebamp090%d.service", i+1)))
 	}
-	return &window{name: "ibm-clean", site: "ibm", rules: ibmRules, hosts: ibmHosts(), services: ibmServices(),
+	return &window{name: "ibm-clean", site: "ibm", rules: ibmRules, hosts: ibmHosts(), services: ibmServices(""),
 		actions: slices.Concat(actions, each(func(h string) action { return dial{from: h, to: "vault", port: 2546, speak: "tls", rounds: 4} }, "srv-1", "srv-2", "srv-3", "gov-1", "branch"))}
 }
 
@@ -70,7 +76,7 @@ func ibmDeviating() *window {
 	pack := "ibm-cloud-backup/"
 	return &window{name: "ibm-deviating", site: "ibm", rules: ibmRules,
 		hosts:    dropping(ibmHosts(host{name: "stranger", addrs: "172.20.0.99/24", os: "linux"}), "portal", "ip saddr 172.20.0.13 tcp dport 8087"),
-		services: ibmServices(listen("portal", "plain", 8088), listen("desk", "tls", 2548), listen("vault", "plain", 22), listen("dns", "plain", 2222)),
+		services: ibmServices("evwebamp0905.service.softlayer.com=10.77.1.5", listen("portal", "plain", 8088), listen("desk", "tls", 2548), listen("vault", "plain", 22), listen("dns", "plain", 2222)),
 		before:   []action{dial{from: "srv-1", to: "vault", port: 2546, speak: "tls", keep: "backup"}},
 		actions: []action{
 			lookup("srv-1", "dns", "evregister.service.softlayer.com"), lookup("srv-3", "dns", "ev-webcc01.service.softlayer.com"),
@@ -80,7 +86,7 @@ func ibmDeviating() *window {
 			dropped("srv-3", "portal", 8087), dial{from: "srv-3", to: "vault", port: 2546, speak: "tls", sport: 50000},
 			named("gov-1", "federal", 8087, "webcc.service.usgov"), // and never the commercial portal
 			named("branch", "portal", 8087, "ev-webcc01.service"),
-			secure("srv-2", "later", 8087),
+			lookup("srv-2", "dns", "evwebamp0905.service.softlayer.com"), named("srv-2", "later", 8087, "evwebamp0905.service"),
 			secure("desk", "srv-1", 2548),
 			secure("srv-1", "desk", 2548),
 			tcp("srv-1", "portal", 8088),
@@ -103,7 +109,8 @@ func ibmDeviating() *window {
 		silent: []planted{
 			excepted("desk", "vault", "tcp/22", "its exception holds"),
 			unexpected("undocumented-service", "srv-2", "vault", "tcp/2547", "refused, so it does not decide"),
-			documented("srv-2", "10.77.1.5", "tcp/8087", pack+"agent-subnets-recommended", "by the widest layer only"),
+			documented("srv-2", "10.77.1.5", "tcp/8087", pack+"agent-amp-commercial", "by its name; the document has another address"),
+			line("name-drift", "documented", "", "", "10.77.1.5", "", "", "DNS gives a documented name another address"),
 			documented("branch", "10.0.82.12", "tcp/8087", pack+"agent-amp-commercial", "behind the declared translation"),
 			documented("srv-1", "vault", "tcp/2546", pack+"agent-backs-up-to-vault", "ran before the capture: unverified"),
 		},

@@ -57,6 +57,7 @@ func lyncDeviating() *window {
 			webs("pc-1", "vip", 443), // and past the load balancer:
 			webs("pc-1", "dir-1", 443),
 			webs("fe-1", "dir-1", 444),
+			web("pc-1", "vip", 443), // nginx answers 400: this port wants TLS
 			dial{from: "pc-2", to: "vip", port: 80, speak: "http", sport: 50000},
 			dial{from: "proxy", to: "vip", port: 8080, speak: "http", sport: 61500},
 			webs("stranger", "vip", 443),
@@ -71,6 +72,7 @@ func lyncDeviating() *window {
 			expectation("attempted", "dir-2", "tcp/444", pack+"director-https-front-end", "refused"),
 			unexpected("wrong-roles", "pc-1", "dir-1", "tcp/443", "past the load balancer"),
 			deviation("originator", "fe-1", "dir-1", "tcp/444", pack+"director-https-front-end"),
+			deviation("encryption", "pc-1", "vip", "tcp/443", pack+"client-https-director"),
 			deviation("source-port", "pc-2", "vip", "tcp/80", pack+"client-http-director"),
 			deviation("source-port", "proxy", "vip", "tcp/8080", pack+"reverse-proxy-http-director"),
 			unexpected("unknown-host", "10.30.0.77", "vip", "tcp/443", ""),

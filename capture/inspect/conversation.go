@@ -1,0 +1,257 @@
+package inspect
+
+import (
+	"net/netip"
+	"strconv"
+
+	"pcapaudit/capture/flow"
+)
+
+// conversation is one connection under inspection, with what parsers may ask and tell. Sides are numbered as the ends of its packets: 0 for A.
+type conversation struct {
+	in       *Inspector
+	rec      uint32
+	proto    flow.Proto
+	ends     [2]netip.AddrPort
+	orig     int           // TCP: the side that opened it, by its handshake; -1 where none was seen
+	talk     dialogue      // TCP: once it is recognised
+	kind     *datagramKind // others: once it is followed
+	state    any           // of kind
+	sides    [2]side
+	said     [flow.FactNote + 1]bool
+	name     string // the last protocol
+	turns    int    // how often the dialogue changed
+	control  flow.Announcer
+	asks     int    // the side that asks, where control is set
+	packet   packet // the last one of it
+	kept     int    // bytes in state
+	known    bool   // recognised
+	followed bool
+	catching bool // what the other side said before is being read
+	gap      bool // bytes are missing
+
+	before, after *conversation // in the list of those that wait
+}
+
+// dialogue follows a TCP connection of a recognised protocol. It sees the bytes of each side in order, from the first one, whichever side comes first.
+type dialogue interface {
+	// read takes the unread bytes of one side. It returns how many of them it has used up: fewer than len(data) leaves the rest for the
+	// next call (0: it waits for more), more than len(data) skips bytes to come. It is called again until it uses nothing. It must not keep data.
+	read(c *conversation, from int, data []byte) (used int, next step)
+}
+
+// ender is a dialogue that has something to tell when its connection ends, is let go, or has bytes missing.
+type ender interface{ end(c *conversation) }
+
+// step says how a conversation goes on after a read.
+type step uint8
+
+const (
+	goOn    step = iota
+	done         // nothing more to tell
+	restart      // another protocol begins on both sides behind the bytes used: STARTTLS
+)
+
+// answer says whether bytes are of a protocol.
+type answer uint8
+
+const (
+	no     answer = iota
+	more          // streams: too few bytes to tell
+	yes           // datagrams: recognised, and all is told
+	follow        // datagrams: recognised, and later ones may tell more
+)
+
+// streamKind is a protocol over TCP.
+type streamKind struct {
+	name   string
+	begins string                                              // the first bytes that a side may begin with; "": any
+	first  func(c *conversation, from int, data []byte) answer // whether a side's first bytes, one to maxFirst, are of it: no, more or yes
+	open   func() dialogue
+}
+
+// datagramKind is a protocol over datagrams. Its read tells what a datagram says and answers no, yes or follow.
+type datagramKind struct {
+	name string
+	read func(c *conversation, from int, data []byte) answer
+}
+
+// wake has the other side's unread bytes read again: they waited for what this read gives.
+func (c *conversation) wake() { c.turns++ }
+
+// port is the port of a side.
+func (c *conversation) port(side int) uint16 { return c.ends[side].Port() }
+
+// onPort says whether either side has the port: a hint where bytes alone are not enough.
+func (c *conversation) onPort(port uint16) bool { return c.port(0) == port || c.port(1) == port }
+
+// protocol tells what was recognised; a further one runs inside the one before.
+func (c *conversation) protocol(name string) {
+	if c.name == name {
+		return
+	}
+	if !c.known {
+		c.known = true
+		c.in.counters.Recognised++
+	}
+	c.name = name
+	c.add(flow.FactProtocol, 0, name)
+}
+
+// tell adds a fact. Of every kind but notes only the first one counts.
+func (c *conversation) tell(kind flow.FactKind, value string) {
+	if kind != flow.FactNote {
+		if c.said[kind] {
+			return
+		}
+		c.said[kind] = true
+	}
+	c.add(kind, 0, value)
+}
+
+// encrypted tells what encrypts the payload from this packet on.
+func (c *conversation) encrypted(how string) { c.tell(flow.FactEncrypted, how) }
+
+// clear tells what was seen in clear: content, not the negotiation of encryption.
+func (c *conversation) clear(what string) { c.tell(flow.FactCleartext, what) }
+
+// claim tells a name that the originator uses for the responder. What is no host name is left out; numeric addresses are no names.
+func (c *conversation) claim(origin flow.NameOrigin, name []byte) {
+	if host, ok := hostName(name); ok {
+		c.add(flow.FactName, origin, host)
+	}
+}
+
+func (c *conversation) add(kind flow.FactKind, origin flow.NameOrigin, value string) {
+	c.in.table.AddFact(c.rec, flow.Fact{Kind: kind, Origin: origin, File: c.packet.file, Packet: c.packet.num, Value: value[:min(len(value), flow.MaxFactValue)]})
+}
+
+// keep counts n more bytes that state holds until the end of the conversation; false where too much is held already. A kind that has kept
+// bytes must not answer no to a side's first datagram.
+func (c *conversation) keep(n int) bool {
+	if c.in.held+n > maxHeld {
+		return false
+	}
+	c.kept += n
+	c.in.held += n
+	return true
+}
+
+// learned tells a name for connections to come; At, File and Packet are filled in.
+func (c *conversation) learned(n flow.Name) {
+	if c.in.learn.Name != nil {
+		n.At, n.File, n.Packet = c.packet.at, c.packet.file, c.packet.num
+		c.in.learn.Name(&n)
+	}
+}
+
+// controls tells that this is a control conversation whose orig asks, read from its first byte. Lost bytes are told from now on.
+func (c *conversation) controls(by flow.Announcer, orig int) {
+	if c.control == by {
+		return
+	}
+	c.control, c.asks = by, orig
+	c.announcement(orig, flow.Announcement{Event: flow.ControlSeen})
+}
+
+// announce tells that a port will be opened; the ends of the control conversation and the packet are filled in, and By where controls was told.
+func (c *conversation) announce(orig int, a flow.Announcement) {
+	a.Event = flow.PortAnnounced
+	c.announcement(orig, a)
+}
+
+// blind tells that a control conversation may announce more than is told: it began before the capture, bytes are missing, it is encrypted
+// from here on, or it is too much. What was not recognised by then may be one if it has the port of one.
+func (c *conversation) blind() {
+	if c.control != flow.AnnouncedByNobody {
+		c.announcement(c.asks, flow.Announcement{Event: flow.ControlLost})
+		return
+	}
+	for side := range c.ends {
+		if by := controlPort(c.proto, c.port(side)); by != flow.AnnouncedByNobody {
+			c.announcement(side^1, flow.Announcement{By: by, Event: flow.ControlLost})
+		}
+	}
+}
+
+// controlPort is the service over TCP that a port stands for, of those whose announcements packs rely on.
+func controlPort(proto flow.Proto, port uint16) flow.Announcer {
+	switch {
+	case proto != flow.TCP:
+	case port == 21:
+		return flow.AnnouncedByFTP
+	case port == 111:
+		return flow.AnnouncedByPortmap
+	case port == 135:
+		return flow.AnnouncedByRPC
+	}
+	return flow.AnnouncedByNobody
+}
+
+func (c *conversation) announcement(orig int, a flow.Announcement) {
+	if c.in.learn.Announcement == nil {
+		return
+	}
+	a.At, a.File, a.Packet = c.packet.at, c.packet.file, c.packet.num
+	if a.By == flow.AnnouncedByNobody {
+		a.By = c.control
+	}
+	a.Orig, a.Resp = c.ends[orig], c.ends[orig^1]
+	c.in.learn.Announcement(&a)
+}
+
+// unknown tells that payload was read and nothing recognised, and how much of it is printable.
+func (c *conversation) unknown(heads ...[]byte) {
+	all, printable := 0, 0
+	for _, head := range heads {
+		head = head[:min(len(head), maxFirst)]
+		all += len(head)
+		for _, b := range head {
+			if b >= ' ' && b <= '~' || b == '\t' || b == '\r' || b == '\n' {
+				printable++
+			}
+		}
+	}
+	if all == 0 {
+		return
+	}
+	c.in.counters.Unknown++
+	c.add(flow.FactProtocol, 0, "unknown")
+	c.add(flow.FactPrintable, 0, strconv.Itoa(100*printable/all))
+}
+
+// list is conversations that may be let go, oldest first.
+type list struct {
+	first, last *conversation
+	n           int
+}
+
+func (l *list) add(c *conversation) {
+	c.before = l.last
+	if l.last != nil {
+		l.last.after = c
+	} else {
+		l.first = c
+	}
+	l.last = c
+	l.n++
+}
+
+// remove takes c out, if it is in.
+func (l *list) remove(c *conversation) {
+	if c.before == nil && l.first != c {
+		return
+	}
+	if c.before != nil {
+		c.before.after = c.after
+	} else {
+		l.first = c.after
+	}
+	if c.after != nil {
+		c.after.before = c.before
+	} else {
+		l.last = c.before
+	}
+	c.before, c.after = nil, nil
+	l.n--
+}

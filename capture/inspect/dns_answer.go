@@ -1,0 +1,246 @@
+package inspect
+
+import (
+	"hash/fnv"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/dns/dnsmessage"
+
+	"pcapaudit/capture/flow"
+)
+
+const (
+	maxAnswers   = 128 // of one answer that are read
+	maxAliases   = 16  // canonical names that are followed
+	maxAddresses = 64  // learned of one answer
+
+	// maxTTL caps what an answer may claim, as resolvers do: a day is the default of Unbound (cache-max-ttl).
+	maxTTL = 24 * 3600
+	// staleness is how long after its time to live an answer still explains a new connection: resolvers serve stale answers while they ask anew
+	// (RFC 8767) and applications keep what they resolved when they began. An hour takes both in, and is short beside the days for
+	// which an address stays with one host.
+	staleness = 3600
+)
+
+// dnsRecords is what the answer section of an answer holds that could teach a name.
+type dnsRecords struct {
+	aliases []dnsAlias
+	hosts   []dnsHost
+	sum     uint64 // of response code and records without their times to live, in whatever order
+}
+
+type dnsAlias struct {
+	owner, target string // as dnsmessage gives them, lower case
+	ttl           uint32
+}
+
+type dnsHost struct {
+	owner string
+	kind  dnsmessage.Type
+	name  string     // of a PTR record; the target of SVCB and HTTPS, where it is another name
+	addr  netip.Addr // of the others
+	ttl   uint32
+}
+
+// records reads the answer section as far as it goes; whole: to its end.
+func (m *dnsMessage) records() (r dnsRecords, whole bool) {
+	r.sum = uint64(m.header.RCode)
+	p := m.rest
+	for range maxAnswers {
+		h, err := p.AnswerHeader()
+		if err != nil {
+			return r, err == dnsmessage.ErrSectionDone
+		}
+		if !r.read(&p, &h) {
+			return r, false
+		}
+	}
+	return r, false
+}
+
+// read reads one record behind its header.
+func (r *dnsRecords) read(p *dnsmessage.Parser, h *dnsmessage.ResourceHeader) bool {
+	host := dnsHost{owner: lowerName(&h.Name), kind: h.Type, ttl: h.TTL}
+	if int32(h.TTL) < 0 {
+		host.ttl = 0 // RFC 2181, section 8
+	}
+	class := h.Class == dnsmessage.ClassINET
+	switch {
+	case class && h.Type == dnsmessage.TypeA && h.Length == 4:
+		a, err := p.AResource()
+		host.addr = netip.AddrFrom4(a.A)
+		return r.add(host, err)
+	case class && h.Type == dnsmessage.TypeAAAA && h.Length == 16:
+		a, err := p.AAAAResource()
+		host.addr = netip.AddrFrom16(a.AAAA).Unmap()
+		return r.add(host, err)
+	case class && h.Type == dnsmessage.TypePTR:
+		ptr, err := p.PTRResource()
+		host.name = lowerName(&ptr.PTR)
+		return r.add(host, err)
+	case class && h.Type == dnsmessage.TypeCNAME:
+		cname, err := p.CNAMEResource()
+		target := lowerName(&cname.CNAME)
+		r.digest(host.owner, "cname", target)
+		r.aliases = append(r.aliases, dnsAlias{host.owner, target, host.ttl})
+		return err == nil
+	case class && h.Type == dnsmessage.TypeHTTPS:
+		s, err := p.HTTPSResource()
+		return err == nil && r.addHints(host, &s.SVCBResource)
+	case class && h.Type == dnsmessage.TypeSVCB:
+		s, err := p.SVCBResource()
+		return err == nil && r.addHints(host, &s)
+	}
+	return p.SkipAnswer() == nil
+}
+
+func (r *dnsRecords) add(h dnsHost, err error) bool {
+	if err != nil {
+		return false
+	}
+	r.digest(h.owner, strconv.Itoa(int(h.kind)), h.name, h.addr.String())
+	r.hosts = append(r.hosts, h)
+	return true
+}
+
+// addHints adds the addresses that a service binding holds (RFC 9460, section 7.3). An alias (priority 0) has none.
+func (r *dnsRecords) addHints(h dnsHost, s *dnsmessage.SVCBResource) bool {
+	if h.name = lowerName(&s.Target); h.name == "." {
+		h.name = ""
+	}
+	r.digest(h.owner, "svcb", h.name, strconv.Itoa(int(s.Priority)))
+	if s.Priority == 0 {
+		return true
+	}
+	for _, hint := range []struct {
+		key  dnsmessage.SVCParamKey
+		size int
+	}{{dnsmessage.SVCParamIPv4Hint, 4}, {dnsmessage.SVCParamIPv6Hint, 16}} {
+		value, _ := s.GetParam(hint.key)
+		for ; len(value) >= hint.size && len(r.hosts) < maxAnswers; value = value[hint.size:] {
+			addr, _ := netip.AddrFromSlice(value[:hint.size])
+			h.addr = addr.Unmap()
+			r.add(h, nil)
+		}
+	}
+	return true
+}
+
+// digest adds one record to the sum.
+func (r *dnsRecords) digest(words ...string) {
+	h := fnv.New64a()
+	for _, w := range words {
+		h.Write([]byte(w))
+		h.Write([]byte{0})
+	}
+	r.sum += h.Sum64()
+}
+
+// teach tells the names of the addresses that answer the question, at the end of its chain of aliases.
+func (r *dnsRecords) teach(c *conversation, asker int, q *dnsmessage.Question) {
+	if q.Class != dnsmessage.ClassINET {
+		return
+	}
+	asked := lowerName(&q.Name)
+	owner, ttl, ok := r.follow(asked)
+	if !ok {
+		return
+	}
+	taught := 0
+	for _, h := range r.hosts {
+		if h.owner != owner || h.kind != q.Type && q.Type != dnsmessage.TypeALL || taught >= maxAddresses {
+			continue
+		}
+		name, last, addr, origin := asked, owner, h.addr, flow.NameDNS
+		switch {
+		case h.kind == dnsmessage.TypePTR:
+			name, last, addr, origin = h.name, h.name, reverseAddr(asked), flow.NameReverse
+		case h.kind != dnsmessage.TypeA && h.kind != dnsmessage.TypeAAAA:
+			name = withoutService(name)
+			last = withoutService(last)
+			if h.name != "" {
+				last = h.name
+			}
+		}
+		n := flow.Name{Origin: origin, Asker: c.ends[asker].Addr(), Addr: addr, Until: validUntil(c.packet.at, min(ttl, h.ttl))}
+		if n.Name, ok = hostName([]byte(name)); !ok || !addr.IsValid() {
+			continue
+		}
+		if last != name {
+			n.Chain, _ = hostName([]byte(last))
+		}
+		c.learned(n)
+		taught++
+	}
+}
+
+// validUntil is when an answer stops explaining new connections.
+func validUntil(at int64, ttl uint32) int64 {
+	return at + (int64(min(ttl, maxTTL))+staleness)*1e9
+}
+
+// follow gives the last canonical name of a name, and the shortest time to live on the way; false where the chain has no end.
+func (r *dnsRecords) follow(name string) (last string, ttl uint32, ok bool) {
+	ttl = maxTTL
+	for range maxAliases {
+		i := 0
+		for i < len(r.aliases) && r.aliases[i].owner != name {
+			i++
+		}
+		if i == len(r.aliases) {
+			return name, ttl, true
+		}
+		name, ttl = r.aliases[i].target, min(ttl, r.aliases[i].ttl)
+	}
+	return "", 0, false
+}
+
+// lowerName gives a name as dnsmessage does, with final dot, in lower case (ASCII only).
+func lowerName(n *dnsmessage.Name) string {
+	b := n.Data[:n.Length]
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+	return string(b)
+}
+
+// withoutService takes the labels for port and scheme off the name of a service binding: "_8443._https.example." (RFC 9460, section 2.3).
+func withoutService(name string) string {
+	for strings.HasPrefix(name, "_") {
+		_, rest, found := strings.Cut(name, ".")
+		if !found || rest == "" {
+			return name
+		}
+		name = rest
+	}
+	return name
+}
+
+// reverseAddr is the address of a name under in-addr.arpa (RFC 1035, section 3.5) or ip6.arpa (RFC 3596, section 2.5); invalid if it is none.
+func reverseAddr(name string) netip.Addr {
+	if digits, ok := strings.CutSuffix(name, ".in-addr.arpa."); ok {
+		labels := strings.Split(digits, ".")
+		if len(labels) != 4 {
+			return netip.Addr{}
+		}
+		addr, _ := netip.ParseAddr(labels[3] + "." + labels[2] + "." + labels[1] + "." + labels[0])
+		return addr
+	}
+	digits, ok := strings.CutSuffix(name, ".ip6.arpa.")
+	if !ok || len(digits) != 63 {
+		return netip.Addr{}
+	}
+	var b [16]byte
+	for i := range 32 {
+		nibble := strings.IndexByte("0123456789abcdef", digits[62-2*i])
+		if nibble < 0 || i > 0 && digits[63-2*i] != '.' {
+			return netip.Addr{}
+		}
+		b[i/2] = b[i/2]<<4 | byte(nibble)
+	}
+	return netip.AddrFrom16(b).Unmap()
+}

@@ -1,0 +1,248 @@
+// Package inspect reads the heads of payloads and tells what they prove: the protocol, whether it is encrypted, the names that are
+// asked for and claimed, and the ports that a control conversation announces.
+//
+// It recognises protocols by their bytes, on any port, follows a conversation for as long as it has something to tell, and lets go.
+// Nothing it does with hostile bytes can panic or grow without a limit, and no payload byte leaves it: only what was recognised.
+package inspect
+
+import (
+	"net/netip"
+
+	"pcapaudit/capture/flow"
+)
+
+// Limits of what is held at once. What goes beyond is let go and counted in Counters.
+const (
+	maxWaiting  = 1 << 15  // conversations of which nothing is recognised yet; beyond it the oldest is let go
+	maxFollowed = 1 << 16  // recognised conversations that have more to tell; beyond it the oldest one over UDP is let go, or else new ones are not followed
+	maxHeld     = 64 << 20 // bytes of all conversations
+	maxHead     = 16 << 10 // bytes of one side that its parser has not used up
+	maxLater    = 16 << 10 // bytes of one side that wait for earlier ones
+	maxPieces   = 16       // segments of one side that wait for earlier ones
+	maxFirst    = 512      // bytes from which a side is recognised, or is not
+	maxUnknown  = 4 << 10  // bytes of a side that nothing recognises before the whole conversation is unknown
+	maxSpare    = 64       // buffers of sides that wait to be used again
+)
+
+// Learn takes what is told about connections to come, as it is seen. The pointers are valid during the call only; nil functions are not called.
+type Learn struct {
+	Name         func(*flow.Name)
+	Announcement func(*flow.Announcement)
+}
+
+// Counters say what an Inspector did.
+type Counters struct {
+	Recognised uint64 // conversations
+	Unknown    uint64 // conversations of which payload was read and nothing recognised
+	Lost       uint64 // conversations in which the head had bytes missing or cut
+	Crowded    uint64 // conversations that were let go, or not followed, because too much was held
+}
+
+// Inspector follows the conversations of one table. It is not safe for concurrent use.
+type Inspector struct {
+	table    *flow.Table
+	learn    Learn
+	byRecord map[uint32]*conversation
+	waiting  list // TCP, not recognised
+	overUDP  list // UDP, recognised and followed
+	followed int
+	held     int           // bytes in sides and states
+	free     *conversation // to be used again, linked by after
+	spare    [][]byte
+	now      int64 // the last usable packet time
+	counters Counters
+}
+
+// packet is where something was told.
+type packet struct {
+	at   int64
+	file uint16
+	num  uint64
+}
+
+// New makes an Inspector that adds its facts to t.
+func New(t *flow.Table, l Learn) *Inspector {
+	return &Inspector{table: t, learn: l, byRecord: map[uint32]*conversation{}}
+}
+
+// Counters are the numbers so far.
+func (in *Inspector) Counters() Counters { return in.counters }
+
+// Packet reads packet i of a batch that has been through the table, which marked it with flow.Head. payload is its captured payload,
+// which is not kept.
+func (in *Inspector) Packet(b *flow.Batch, i int, payload []byte) {
+	p := &b.Packets[i]
+	rec := b.Record[i]
+	if !in.table.Wants(rec) {
+		return
+	}
+	c := in.byRecord[rec]
+	if c == nil {
+		c = in.open(b, i)
+	}
+	c.packet = in.packet(p)
+	from := int(p.Bits & flow.FromB)
+	if p.Proto == flow.TCP {
+		in.segment(c, p, from, payload, b.Payload[i] > uint32(len(payload)))
+		return
+	}
+	in.datagram(c, from, payload, p.Bits&flow.Mutual != 0)
+}
+
+// Ending tells that the connection of a record ends: what is known of it by now is all there will be.
+func (in *Inspector) Ending(rec uint32) {
+	if c := in.byRecord[rec]; c != nil {
+		if len(c.sides[0].later)+len(c.sides[1].later) > 0 {
+			in.lost(c) // bytes before them never came
+			return
+		}
+		in.conclude(c)
+	}
+}
+
+// packet is where p tells something. Without a time of its own it has that of the packet before.
+func (in *Inspector) packet(p *flow.Packet) packet {
+	if p.Bits&flow.BadTime == 0 {
+		in.now = p.Time
+	}
+	return packet{in.now, p.File, p.Num}
+}
+
+func (in *Inspector) open(b *flow.Batch, i int) *conversation {
+	p := &b.Packets[i]
+	c := in.take()
+	c.rec, c.proto, c.ends = b.Record[i], p.Proto, ends(b, i)
+	if p.Proto != flow.TCP {
+		return c
+	}
+	c.packet = in.packet(p)
+	c.start(p)
+	if c.orig < 0 {
+		c.blind()
+	}
+	if in.waiting.n >= maxWaiting {
+		in.crowd(in.waiting.first)
+	}
+	in.byRecord[c.rec] = c
+	in.waiting.add(c)
+	return c
+}
+
+func ends(b *flow.Batch, i int) [2]netip.AddrPort {
+	p := &b.Packets[i]
+	if p.Bits&flow.IPv6 != 0 {
+		x := &b.Addr6[i]
+		return [2]netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom16(x[0]), p.PortA), netip.AddrPortFrom(netip.AddrFrom16(x[1]), p.PortB)}
+	}
+	return [2]netip.AddrPort{netip.AddrPortFrom(flow.Addr4(p.A), p.PortA), netip.AddrPortFrom(flow.Addr4(p.B), p.PortB)}
+}
+
+// datagram gives one datagram to the kinds; mutual: the other side has sent before. The table offers the first ones of each side, and all
+// of a conversation that is followed.
+func (in *Inspector) datagram(c *conversation, from int, payload []byte, mutual bool) {
+	kinds := datagrams
+	if c.kind != nil {
+		kinds = []*datagramKind{c.kind}
+	}
+	for _, k := range kinds {
+		answer := k.read(c, from, payload)
+		if answer == no {
+			continue
+		}
+		if !c.known {
+			c.protocol(k.name)
+		}
+		if answer == yes {
+			in.conclude(c)
+		} else if in.follow(c) {
+			c.kind = k
+		}
+		return
+	}
+	if c.kind != nil {
+		return
+	}
+	if mutual {
+		c.unknown(payload)
+		in.table.Decide(c.rec)
+	}
+	in.release(c)
+}
+
+// crowd lets a conversation go for which there is no room.
+func (in *Inspector) crowd(c *conversation) {
+	in.counters.Crowded++
+	c.gap = true
+	c.blind()
+	in.conclude(c)
+}
+
+// follow keeps a recognised conversation; false where there is no room: it is concluded.
+func (in *Inspector) follow(c *conversation) bool {
+	if c.followed {
+		return true
+	}
+	in.waiting.remove(c)
+	if in.followed >= maxFollowed {
+		if in.overUDP.n == 0 {
+			in.crowd(c)
+			return false
+		}
+		in.crowd(in.overUDP.first)
+	}
+	in.followed++
+	c.followed = true
+	if c.proto != flow.TCP {
+		in.overUDP.add(c)
+	}
+	in.byRecord[c.rec] = c
+	in.table.Follow(c.rec)
+	return true
+}
+
+// conclude ends the inspection of a conversation.
+func (in *Inspector) conclude(c *conversation) {
+	if e, ok := c.talk.(ender); ok {
+		e.end(c)
+	}
+	if !c.known && c.proto == flow.TCP {
+		c.unknown(c.sides[0].buf, c.sides[1].buf)
+	}
+	if c.followed && c.proto != flow.TCP {
+		in.overUDP.remove(c)
+	} else {
+		in.waiting.remove(c)
+	}
+	if c.followed {
+		in.followed--
+	}
+	in.held -= c.kept
+	for i := range c.sides {
+		in.held -= c.sides[i].size()
+	}
+	delete(in.byRecord, c.rec)
+	in.table.Decide(c.rec)
+	in.release(c)
+}
+
+// take gives an empty conversation.
+func (in *Inspector) take() *conversation {
+	c := in.free
+	if c == nil {
+		return &conversation{in: in}
+	}
+	in.free = c.after
+	*c = conversation{in: in, sides: [2]side{{later: c.sides[0].later[:0]}, {later: c.sides[1].later[:0]}}}
+	return c
+}
+
+// release takes back a conversation that has ended. What it says stays readable until the next packet.
+func (in *Inspector) release(c *conversation) {
+	for i := range c.sides {
+		in.recycle(&c.sides[i])
+		clear(c.sides[i].later)
+	}
+	c.talk, c.state = nil, nil
+	c.after = in.free
+	in.free = c
+}

@@ -1,0 +1,213 @@
+package inspect
+
+import (
+	"slices"
+
+	"pcapaudit/capture/flow"
+)
+
+// side is one direction of a TCP connection: its bytes in order, as far as nobody has used them up.
+type side struct {
+	next      uint32 // sequence number of the next byte wanted
+	started   bool   // next is known
+	refused   bool   // nothing recognises its first bytes
+	delivered bool   // bytes were read
+	skip      int    // bytes to come that nobody wants
+	buf       []byte // before next, not used up
+	later     []piece
+}
+
+// piece is a segment that came before earlier ones.
+type piece struct {
+	seq  uint32
+	data []byte
+	cut  bool // bytes are missing behind it: the capture cut the packet
+}
+
+func (s *side) size() int {
+	n := len(s.buf)
+	for _, p := range s.later {
+		n += len(p.data)
+	}
+	return n
+}
+
+// start finds the first bytes of both sides: from the handshake, where there is one, else from the first packet.
+func (c *conversation) start(p *flow.Packet) {
+	from := int(p.Bits & flow.FromB)
+	seq, other, orig := c.in.table.Start(c.rec, p)
+	c.orig = orig
+	c.sides[from].next, c.sides[from].started = seq, true
+	if p.Flags&flow.ACK != 0 {
+		c.sides[from^1].next, c.sides[from^1].started = other, true
+	}
+}
+
+// segment puts a TCP payload in its place and reads what is in order then.
+func (in *Inspector) segment(c *conversation, p *flow.Packet, from int, data []byte, cut bool) {
+	seq := p.Seq
+	if p.Flags&flow.SYN != 0 {
+		seq++
+	}
+	s := &c.sides[from]
+	if !s.started || c.orig < 0 && !s.delivered && int32(seq-s.next) > 0 {
+		s.next, s.started = seq, true
+	}
+	if seq == s.next && len(s.later) == 0 && !cut {
+		s.next += uint32(len(data))
+		in.deliver(c, from, data)
+		return
+	}
+	if !s.place(in, seq, data, cut) {
+		in.lost(c)
+		return
+	}
+	open := true
+	for open && len(s.later) > 0 && int32(s.later[0].seq-s.next) <= 0 {
+		piece := s.later[0]
+		s.later = slices.Delete(s.later, 0, 1)
+		in.held -= len(piece.data)
+		old := int(s.next - piece.seq)
+		s.next += uint32(max(len(piece.data)-old, 0))
+		open = in.deliver(c, from, piece.data[min(old, len(piece.data)):])
+		if open && piece.cut {
+			in.lost(c)
+			return
+		}
+	}
+}
+
+// place keeps a segment as a piece, in order of sequence numbers; false where too much waits already, or the segment is far from what is wanted.
+func (s *side) place(in *Inspector, seq uint32, data []byte, cut bool) bool {
+	ahead := int32(seq - s.next)
+	if ahead <= 0 && int(-ahead) >= len(data) && !cut {
+		return true // seen before
+	}
+	waiting := 0
+	for _, p := range s.later {
+		waiting += len(p.data)
+	}
+	if ahead < -maxLater || ahead > maxLater+maxHead || ahead > 0 && (waiting+len(data) > maxLater || len(s.later) >= maxPieces) || in.held+len(data) > maxHeld {
+		return false
+	}
+	i := len(s.later)
+	for i > 0 && int32(s.later[i-1].seq-seq) > 0 {
+		i--
+	}
+	if ahead > 0 {
+		data = slices.Clone(data)
+	}
+	s.later = slices.Insert(s.later, i, piece{seq, data, cut})
+	in.held += len(data)
+	return true
+}
+
+// deliver reads bytes of a side that are in order, and what the other side's bytes waited for. It returns false where the conversation is concluded.
+func (in *Inspector) deliver(c *conversation, from int, data []byte) bool {
+	s := &c.sides[from]
+	s.delivered = true
+	if s.skip >= len(data) {
+		s.skip -= len(data)
+		return true
+	}
+	data = data[s.skip:]
+	s.skip = 0
+	if len(s.buf) > 0 {
+		s.buf = append(s.buf, data...)
+		in.held += len(data)
+		data = s.buf
+	}
+	for {
+		turn := c.turns
+		if !in.read(c, from, data) {
+			return false
+		}
+		from ^= 1
+		data = c.sides[from].buf
+		if c.turns == turn || len(data) == 0 {
+			return true
+		}
+	}
+}
+
+// read gives the unread bytes of a side to the dialogue, after recognising it, until nothing more is used, and keeps the rest.
+// It returns false where the conversation is concluded.
+func (in *Inspector) read(c *conversation, from int, data []byte) bool {
+	s := &c.sides[from]
+	for len(data) > 0 {
+		if c.talk == nil {
+			if !in.recognise(c, from, data) {
+				break
+			}
+			if !in.catchUp(c, from^1) {
+				return false
+			}
+			continue
+		}
+		used, next := c.talk.read(c, from, data)
+		if next == restart && used > 0 {
+			c.talk = nil
+			c.turns++
+			c.sides[0].refused, c.sides[1].refused = false, false
+		} else if next != goOn {
+			in.conclude(c)
+			return false
+		}
+		s.skip = max(used-len(data), 0)
+		data = data[min(used, len(data)):]
+		if used == 0 {
+			break
+		}
+	}
+	if in.byRecord[c.rec] != c {
+		return false
+	}
+	if len(data) > maxHead || in.held+len(data)-len(s.buf) > maxHeld {
+		in.lost(c)
+		return false
+	}
+	in.hold(s, data)
+	return true
+}
+
+// hold keeps the unread bytes of a side, which may be a part of those that it has kept.
+func (in *Inspector) hold(s *side, data []byte) {
+	in.held += len(data) - len(s.buf)
+	switch n := len(in.spare); {
+	case len(data) == 0:
+		in.recycle(s)
+		return
+	case s.buf == nil && n > 0:
+		s.buf, in.spare = in.spare[n-1], in.spare[:n-1]
+	}
+	s.buf = append(s.buf[:0], data...)
+}
+
+// recycle takes the memory of a side that holds nothing any more.
+func (in *Inspector) recycle(s *side) {
+	if n := cap(s.buf); n > 0 && n <= 2*maxHead && len(in.spare) < maxSpare {
+		in.spare = append(in.spare, s.buf[:0])
+	}
+	s.buf = nil
+}
+
+// catchUp gives a dialogue that begins what the other side has said before, so that it reads in the order of the capture. It returns false
+// where the conversation is concluded.
+func (in *Inspector) catchUp(c *conversation, from int) bool {
+	said := c.sides[from].buf
+	if c.catching || len(said) == 0 {
+		return true
+	}
+	c.catching = true
+	open := in.read(c, from, said)
+	c.catching = false
+	return open
+}
+
+// lost lets a conversation go whose bytes are not all there.
+func (in *Inspector) lost(c *conversation) {
+	in.counters.Lost++
+	c.gap = true
+	c.blind()
+	in.conclude(c)
+}

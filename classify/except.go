@@ -1,0 +1,89 @@
+package classify
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// ErrNoException says that no exception can cover a finding.
+var ErrNoException = errors.New("no exception can cover this finding")
+
+// ExceptionStanza is the entry of a site's exceptions that would cover a finding, in YAML. Who answers for it, why and until when is left empty: a site with empty
+// ones is refused, so that nobody approves by pasting.
+func ExceptionStanza(f *Finding) (string, error) {
+	switch {
+	case f.Kind != kindConnection:
+		return "", fmt.Errorf("%w: it is about %s, and exceptions approve connections", ErrNoException, strings.ReplaceAll(f.Kind, "-", " "))
+	case f.Verdict == "excepted":
+		return "", fmt.Errorf("%w: exception %s does already", ErrNoException, f.Exception)
+	case f.Verdict != "deviation" && f.Verdict != "unexpected":
+		return "", fmt.Errorf("%w: its verdict is %s, and exceptions approve deviation and unexpected", ErrNoException, f.Verdict)
+	}
+	var b strings.Builder
+	line := func(key, value, remark string) {
+		text := "    " + key + ": " + value
+		if remark != "" {
+			text = fmt.Sprintf("%-24s # %s", text, remark)
+		}
+		b.WriteString(text + "\n")
+	}
+	fmt.Fprintf(&b, "  # %s\n  # first seen %s, %s\n", comment(f.Summary), f.First, plural(f.Connections, "connection"))
+	fmt.Fprintf(&b, "  - id: %s\n", scalar("EX-"+f.ID))
+	line("from", scalar(f.Orig.party()), "")
+	line("to", scalar(f.Resp.party()), "")
+	line("proto", scalar(strings.TrimSuffix(f.Proto, "v6")), "")
+	if _, err := strconv.ParseUint(f.Port, 10, 16); err == nil && f.Port != "0" {
+		line("ports", "["+strconv.Quote(f.Port)+"]", "")
+	}
+	line("owner", `""`, "required: who answers for the connection")
+	line("approver", `""`, "required: who has approved it")
+	line("ticket", `""`, "required: where that is recorded")
+	line("reason", `""`, "required: why it may be")
+	line("until", `""`, "required: 2027-01-31, exclusive; an approval ends")
+	return b.String(), nil
+}
+
+// party is what a site file calls an end: its host, else its address, also where the host's name stands for many or is translated.
+func (e EndRef) party() string {
+	if strings.ContainsRune(e.Host, ' ') && e.IP != "" {
+		return e.IP
+	}
+	return e.name()
+}
+
+// scalar writes a value so that YAML reads the same text, whatever is in it.
+func scalar(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == "" && strings.Trim(s, "0123456789.-_eExXoO") != "" {
+		return s
+	}
+	return strconv.QuoteToASCII(s)
+}
+
+// comment keeps text on one line of printable characters.
+func comment(s string) string {
+	q := strconv.QuoteToGraphic(s)
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+}
+
+// FindFinding gives the finding with this id, or the only one whose id begins so with at least four digits; an error says what else there is.
+func (a *Audit) FindFinding(id string) (*Finding, error) {
+	var found *Finding
+	for i := range a.Findings {
+		f := &a.Findings[i]
+		switch {
+		case f.ID == id:
+			return f, nil
+		case len(id) < 4 || !strings.HasPrefix(f.ID, id):
+		case found != nil && found.ID != f.ID:
+			return nil, fmt.Errorf("finding %s is not the only one: %s and %s begin so", id, found.ID, f.ID)
+		default:
+			found = f
+		}
+	}
+	if found == nil {
+		return nil, fmt.Errorf("the audit has no finding %.40q", id)
+	}
+	return found, nil
+}

@@ -1,0 +1,333 @@
+package classify
+
+import (
+	"net/netip"
+	"slices"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/rules"
+)
+
+// Limits of what is remembered of names.
+const (
+	maxNames      = 1 << 18 // all; beyond it the oldest is forgotten
+	maxNamesOf    = 16      // of one address, as one host knows it; beyond it the oldest is forgotten
+	maxNameIssues = 1 << 12 // claims that contradict DNS, and names at other addresses than documented
+	maxTogether   = 4       // documented names of one address of which none is told from the others
+)
+
+// nameKey is an address as one host knows it; a zero asker is everybody.
+type nameKey struct {
+	asker party
+	addr  netip.Addr
+}
+
+// alias is one name of an address.
+type alias struct {
+	name, chain string
+	origin      flow.NameOrigin
+	from, until int64          // packet time; until is the last valid one
+	means       *rules.Meaning // nil: nothing in packs and site
+}
+
+func (k *alias) valid(at int64) bool { return k.from <= at && at <= k.until }
+
+// knownBy says what identifies a responder whose role has documented names.
+type knownBy uint8
+
+const (
+	byNothing knownBy = iota // no name is documented
+	byName
+	byClaim
+	byAddress
+	numKnownBy = iota
+)
+
+var knownByNames = [numKnownBy]string{"", "name", "claim", "address"}
+
+func (k knownBy) String() string { return knownByNames[k] }
+
+// names is who knows which addresses by which names.
+type names struct {
+	known  map[nameKey][]alias
+	order  []nameKey // of the names in known, oldest first from next on
+	next   int
+	told   map[askedKey]answered
+	claims map[claimKey]*claim
+	drifts map[driftKey]*drift
+	unkept uint64 // valid names that were forgotten, and issues and answers without room
+}
+
+type askedKey struct {
+	asker party
+	name  string
+	six   bool // an IPv4 answer says nothing against an IPv6 address
+}
+
+// answered is the last address that DNS told a host for a name that it asked for.
+type answered struct {
+	addr        netip.Addr
+	from, until int64
+}
+
+type claimKey struct {
+	orig, resp party
+	name       string
+}
+
+// claim is connections whose originator names the responder otherwise than DNS did.
+type claim struct {
+	view     view
+	verdict  verdict
+	origin   flow.NameOrigin
+	told     string // by DNS, in words
+	sum      tally
+	proto    flow.Proto
+	port     int
+	evidence []seen
+}
+
+type driftKey struct {
+	name string
+	addr netip.Addr
+}
+
+// drift is a documented name at another address than documented.
+type drift struct {
+	means  *rules.Meaning
+	askers map[party]bool
+	id     flow.ConnID // of the first answer
+	at     int64
+}
+
+func newNames() names {
+	return names{known: map[nameKey][]alias{}, told: map[askedKey]answered{}, claims: map[claimKey]*claim{}, drifts: map[driftKey]*drift{}}
+}
+
+// LearnName takes a name as it is seen, before connections that begin later are observed. It keeps nothing of n but its strings.
+func (a *Auditor) LearnName(n *flow.Name) {
+	key := nameKey{addr: n.Addr.Unmap().WithZone("")}
+	k := alias{name: n.Name, chain: n.Chain, origin: n.Origin, from: n.At, until: n.Until, means: a.meaning(n)}
+	if n.Asker.IsValid() {
+		key.asker = a.partyAt(n.Asker, n.At)
+	}
+	if k.until == 0 {
+		k.until = 1<<63 - 1
+	}
+	a.names.learn(key, k)
+	if n.Origin == flow.NameDNS {
+		a.names.answer(askedKey{key.asker, n.Name, key.addr.Is6()}, answered{key.addr, k.from, k.until})
+	}
+	if n.Origin == flow.NameDNS && k.means != nil && len(k.means.Stated()) > 0 && !k.means.Documents(key.addr) && n.At >= a.from && n.At < a.until {
+		a.names.drift(n, key, k.means)
+	}
+}
+
+// meaning is that of the name asked for, else that of the name which it stands for.
+func (a *Auditor) meaning(n *flow.Name) *rules.Meaning {
+	if m := a.set.ByName(n.Name); m != nil || n.Chain == "" {
+		return m
+	}
+	return a.set.ByName(n.Chain)
+}
+
+// learn adds a name, or prolongs one that is known.
+func (n *names) learn(key nameKey, k alias) {
+	list := n.known[key]
+	for i := range list {
+		old := &list[i]
+		if old.name == k.name && old.chain == k.chain && old.origin == k.origin && k.from <= old.until && old.from <= k.until {
+			old.from, old.until = min(old.from, k.from), max(old.until, k.until)
+			return
+		}
+	}
+	if len(list) >= maxNamesOf {
+		n.forget(&list[oldest(list)], k.from)
+		list[oldest(list)] = k
+		return
+	}
+	n.known[key] = append(list, k)
+	n.order = append(n.order, key)
+	if len(n.order)-n.next > maxNames {
+		n.drop(n.order[n.next], k.from)
+		n.next++
+	}
+	if n.next > maxNames {
+		n.order, n.next = slices.Clone(n.order[n.next:]), 0
+	}
+}
+
+func (n *names) answer(k askedKey, given answered) {
+	if _, known := n.told[k]; !known && len(n.told) >= maxNames {
+		n.unkept++
+		return
+	}
+	n.told[k] = given
+}
+
+func oldest(list []alias) int {
+	first := 0
+	for i := range list {
+		if list[i].from < list[first].from {
+			first = i
+		}
+	}
+	return first
+}
+
+func (n *names) forget(k *alias, now int64) {
+	if k.until >= now {
+		n.unkept++
+	}
+}
+
+// drop forgets the oldest name of a key.
+func (n *names) drop(key nameKey, now int64) {
+	list := n.known[key]
+	i := oldest(list)
+	n.forget(&list[i], now)
+	if list = slices.Delete(list, i, i+1); len(list) > 0 {
+		n.known[key] = list
+	} else {
+		delete(n.known, key)
+	}
+}
+
+func (n *names) drift(name *flow.Name, key nameKey, m *rules.Meaning) {
+	k := driftKey{name.Name, key.addr}
+	d := n.drifts[k]
+	if d == nil {
+		if len(n.drifts) >= maxNameIssues {
+			n.unkept++
+			return
+		}
+		d = &drift{means: m, askers: map[party]bool{}, id: flow.ConnID{File: name.File, Packet: name.Packet}, at: name.At}
+		n.drifts[k] = d
+	}
+	if len(d.askers) < maxOpenHosts {
+		d.askers[key.asker] = true
+	}
+}
+
+// identify gives a responder the roles of its names: those that DNS told this originator before the connection, of several the one that the
+// originator claims; else the one that it claims, unless DNS told it another. A host of the site keeps its own roles.
+func (a *Auditor) identify(c *flow.Conn, v *view) {
+	if !a.set.HasNames() || len(a.names.known) == 0 && len(c.Facts) == 0 || v.resp.Translation != "" {
+		return
+	}
+	list := a.names.known[nameKey{a.partyOf(v.orig, v.from.Addr()), v.to.Addr()}]
+	var means *rules.Meaning
+	found, told := 0, false
+	for i := range list {
+		k := &list[i]
+		if k.origin != flow.NameDNS || !k.valid(c.First) {
+			continue
+		}
+		told = true
+		switch {
+		case k.means == nil || found >= maxTogether:
+			continue
+		case claims(c, k.name):
+			means, found = k.means, maxTogether
+		case means == nil:
+			means, found = k.means, 1
+		case means != k.means:
+			means = a.set.Together(means, k.means)
+			found++
+		}
+	}
+	by := byName
+	if means == nil && !told && !v.flipped && !a.payload.proxied && !a.set.IsProxy(v.resp.Host) {
+		means, by = a.claimedMeaning(c), byClaim
+		if means != nil && means.Documents(v.to.Addr()) {
+			by = byAddress
+		}
+	}
+	if means == nil {
+		return
+	}
+	if named := a.set.Named(v.resp, means); named != v.resp || v.resp.Host == nil {
+		v.resp, v.named = named, by
+	}
+}
+
+// claims says whether the originator uses a name for the responder.
+func claims(c *flow.Conn, name string) bool {
+	for i := range c.Facts {
+		if f := &c.Facts[i]; f.Kind == flow.FactName && f.Value == name {
+			return true
+		}
+	}
+	return false
+}
+
+// claimedMeaning is that of the first name claimed that has one.
+func (a *Auditor) claimedMeaning(c *flow.Conn) *rules.Meaning {
+	for i := range c.Facts {
+		if f := &c.Facts[i]; f.Kind == flow.FactName {
+			if m := a.set.ByName(f.Value); m != nil {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+// identifiedBy says by what a responder plays its role in an option, nil for none.
+func (o *option) identifiedBy(v *view) knownBy {
+	switch {
+	case o == nil || o.Proxied:
+		return byNothing
+	case v.named != byNothing:
+		return v.named
+	case o.named && v.resp.Host == nil:
+		return byAddress
+	}
+	return byNothing
+}
+
+// of lists the names of a responder as the originator knows it at the beginning of a connection, then those that anybody may know, then the originator's claims.
+func (n *names) of(a *Auditor, c *flow.Conn, v *view) []string {
+	list := []string{}
+	add := func(name string) {
+		if !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	if len(n.known) > 0 {
+		for _, asker := range [...]party{a.partyOf(v.orig, v.from.Addr()), {}} {
+			for _, k := range n.known[nameKey{asker, v.to.Addr()}] {
+				if k.valid(c.First) {
+					add(k.name)
+				}
+			}
+		}
+	}
+	for i := range c.Facts {
+		if c.Facts[i].Kind == flow.FactName {
+			add(c.Facts[i].Value)
+		}
+	}
+	return list
+}
+
+// display is the best name of a responder: what DNS told the originator last, else its claim, else what anybody may know.
+func (n *names) display(a *Auditor, c *flow.Conn, v *view) (string, flow.NameOrigin) {
+	for _, asker := range [...]party{a.partyOf(v.orig, v.from.Addr()), {}} {
+		list := n.known[nameKey{asker, v.to.Addr()}]
+		for i := len(list) - 1; i >= 0; i-- {
+			if list[i].valid(c.First) {
+				return list[i].name, list[i].origin
+			}
+		}
+		if asker == (party{}) || v.from != c.Orig {
+			continue
+		}
+		for i := range c.Facts {
+			if f := &c.Facts[i]; f.Kind == flow.FactName {
+				return f.Value, f.Origin
+			}
+		}
+	}
+	return "", 0
+}

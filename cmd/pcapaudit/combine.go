@@ -1,0 +1,106 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"pcapaudit/classify"
+)
+
+func combineCommand(u *ui) *cobra.Command {
+	var f reportFlags
+	c := &cobra.Command{
+		Use:   "combine AUDIT.json AUDIT.json...",
+		Short: "Make one audit of many: nights, or capture points",
+		Long: `combine makes one audit of the JSON reports of several, which must rest on the same packs, the same site and
+different captures, by SHA-256. Their order does not matter.
+
+Findings of the same id become one. An expectation is observed if any audit saw it; it is missing or attempted
+where an audit says so and every other that should have shown it could: a night in which the host was silent,
+or a capture point that does not see the pair, takes nothing away, but where period, loss, a filter or a tunnel
+hid it, it is not testable. Numbers are sums, so a connection that two audits saw counts twice, which the report
+says; numbers of hosts are the largest of any audit. The result follows by the rules of every audit, with the
+worst loss of any. Leave the site's period open, or each night is judged as a part of it that does not cover it.
+
+Exit codes: those of an audit: 0 clean, 1 deviations, 3 inconclusive; 2 usage, or audits that do not fit
+together; 4 a file is no audit that this version can read; 5 output.`,
+		Example: `  pcapaudit combine night-*.json --report fortnight.json --report fortnight.txt
+  pcapaudit combine gateway-a.json gateway-b.json --all
+  pcapaudit verify fortnight.json                     combines the parts again`,
+		Args:              atLeast(2, "name the JSON reports of two audits or more"),
+		ValidArgsFunction: auditFiles,
+		RunE: func(_ *cobra.Command, args []string) error {
+			look, format, err := u.rendering(f.format, f.all)
+			if err != nil {
+				return err
+			}
+			audit, err := combineFiles(args, args)
+			if err != nil {
+				return err
+			}
+			if err := u.annotate(audit, f.annotations); err != nil {
+				return err
+			}
+			out, err := openOutputs(f.outputFlags, append([]string{f.annotations, f.sign}, args...))
+			if err != nil {
+				return err
+			}
+			defer out.discard()
+			if out.seal != nil {
+				for _, p := range audit.Parts {
+					out.seal.sources = append(out.seal.sources, subject{p.File, digest{p.SHA256}})
+				}
+			}
+			u.verdict = audit.Result.Code
+			return writeAudit(u, audit, format, look, out)
+		},
+	}
+	f.register(c)
+	return c
+}
+
+// combineFiles combines the audits in files, which the combined audit knows by the given names.
+func combineFiles(files, names []string) (*classify.Audit, error) {
+	var list []classify.Source
+	for i, path := range files {
+		a, sum, err := loadAudit(path)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, classify.Source{File: names[i], SHA256: sum, Audit: a})
+	}
+	audit, err := classify.Combine(list, thisTool)
+	if err != nil {
+		return nil, exitError{exitUsage, err}
+	}
+	return audit, nil
+}
+
+// combined combines the parts of an audit again.
+func (v *verification) combined(quick bool) error {
+	var files, names []string
+	for _, p := range v.audit.Parts {
+		files, names = append(files, v.locate("part", p.File, p.SHA256)), append(names, p.File)
+	}
+	at := located{}
+	if n := v.audit.Annotations; n != nil {
+		at.annotations = v.locate("annotations", n.File, n.SHA256)
+	}
+	if v.failed > 0 || v.unreadable {
+		v.note("run", "not combined again: not every part is here and the same")
+		return nil
+	}
+	if quick {
+		v.note("run", "not combined again (--quick)")
+		return nil
+	}
+	again, err := combineFiles(files, names)
+	if err != nil {
+		return err
+	}
+	if err := v.mark(again, at); err != nil {
+		v.fail("run", err.Error())
+		return nil
+	}
+	v.note("captures", "are those of the parts: verify each part by itself, too")
+	return v.compare(again)
+}

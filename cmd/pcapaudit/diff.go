@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"pcapaudit/classify"
+	"pcapaudit/reports"
+)
+
+func diffCommand(u *ui) *cobra.Command {
+	var format string
+	var all bool
+	c := &cobra.Command{
+		Use:   "diff OLD.json NEW.json",
+		Short: "Compare two audits: what is new, fixed, unchanged, and what can no longer be told",
+		Long: `diff compares the JSON reports of two audits: findings by their ids, expectations host by host. What is gone
+counts as fixed only where the new audit could have shown it; else it is no longer testable. Changes of
+tool, packs, site, filter and inputs are listed apart.
+
+Exit codes: 1 where there are new findings that decide (also those that an exception no longer covers, and
+missing or attempted expectations that were not testable before), else 0; 2 usage; 4 a file is no audit
+that this version can read; 5 output.`,
+		Example: `  pcapaudit diff last-week.json this-week.json
+  pcapaudit diff --format json main.json branch.json | jq '.new_findings[].summary'
+  pcapaudit diff approved.json tonight.json || echo 'something new'`,
+		Args:              exactly(2, "name the older audit, then the newer one"),
+		ValidArgsFunction: auditFiles,
+		RunE: func(_ *cobra.Command, args []string) error {
+			look, err := u.look(all)
+			if err != nil {
+				return err
+			}
+			old, oldSum, err := loadAudit(args[0])
+			if err != nil {
+				return err
+			}
+			now, newSum, err := loadAudit(args[1])
+			if err != nil {
+				return err
+			}
+			d := classify.Compare(old, now)
+			d.Old.File, d.Old.SHA256, d.New.File, d.New.SHA256 = args[0], oldSum, args[1], newSum
+			var text bytes.Buffer
+			if err := reports.Diff(&text, d, format, look); err != nil {
+				return exitError{exitUsage, err}
+			}
+			if d.AddedCount > 0 {
+				u.verdict = exitDeviations
+			}
+			_, err = u.out.Write(text.Bytes())
+			return outputFailed(err)
+		},
+	}
+	c.Flags().StringVar(&format, "format", "table", "`FORMAT`: "+strings.Join(reports.DiffFormats, ", "))
+	completeWords(c, "format", reports.DiffFormats...)
+	c.Flags().BoolVar(&all, "all", false, "show every difference, and what is unchanged")
+	return c
+}
+
+// baselineFlags are the flags of audit that hold it against an older one.
+type baselineFlags struct {
+	file, gate string
+}
+
+func (f *baselineFlags) register(c *cobra.Command) {
+	c.Flags().StringVar(&f.file, "baseline", "", "mark findings as known or new against an older audit, `OLD.json`")
+	c.Flags().StringVar(&f.gate, "gate", "all", "`WHICH` findings make the exit code 1: all, new (those that --baseline does not know)")
+	completeWords(c, "gate", "all", "new")
+}
+
+// mark holds an audit against the baseline and gives the exit code of its result.
+func (u *ui) mark(a, old *classify.Audit, sum string, f baselineFlags) int {
+	if old == nil {
+		return a.Result.Code
+	}
+	a.Mark(old, f.file, sum)
+	if f.gate != "new" || a.Result.Code != exitDeviations || a.NewDeciding() > 0 {
+		return a.Result.Code
+	}
+	code := exitClean
+	if a.Result.Basis.Doubtful() {
+		code = exitInconclusive
+	}
+	fmt.Fprintf(u.err, "gate: every finding that decides is known from %s: exit code %d instead of %d\n", reports.Clean(f.file), code, a.Result.Code)
+	return code
+}
+
+// load reads the baseline; nil where there is none.
+func (f *baselineFlags) load() (*classify.Audit, string, error) {
+	switch {
+	case f.gate != "all" && f.gate != "new":
+		return nil, "", exitError{exitUsage, fmt.Errorf("--gate %q: use all or new", f.gate)}
+	case f.gate == "new" && f.file == "":
+		return nil, "", exitError{exitUsage, hint(fmt.Errorf("--gate new tells nothing without an older audit"), "add --baseline OLD.json")}
+	case f.file == "":
+		return nil, "", nil
+	}
+	return loadAudit(f.file)
+}

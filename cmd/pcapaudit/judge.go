@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"pcapaudit/capture"
+	"pcapaudit/classify"
+	"pcapaudit/rules"
+)
+
+var thisTool = classify.Tool{Name: "pcapaudit", Version: version}
+
+// invocation is what the flags ask for, as the audit keeps it.
+func (f *auditFlags) invocation(args []string) *classify.Invocation {
+	p := &f.packets
+	return &classify.Invocation{Captures: args, Rules: kept(f.rules), NoBaseline: f.noBaseline, Nets: kept(p.nets), Hosts: kept(p.hosts), Ports: kept(p.ports),
+		Since: p.since, Until: p.until, Key: kept(p.key), Dedup: p.dedup, TunnelPorts: kept(p.tunnelPorts), MaxConnections: f.maxConns, Hash: f.hash}
+}
+
+// kept is list, never nil.
+func kept(list []string) []string { return append([]string{}, list...) }
+
+// captureConfig is what an invocation reads, and how.
+func captureConfig(v *classify.Invocation) (capture.Config, error) {
+	c := capture.Config{Inputs: v.Captures, Hash: v.Hash == "sha256", MaxConnections: v.MaxConnections}
+	p := packetFlags{nets: v.Nets, hosts: v.Hosts, ports: v.Ports, since: v.Since, until: v.Until, key: v.Key, dedup: v.Dedup, tunnelPorts: v.TunnelPorts}
+	return c, p.config(&c)
+}
+
+// judge reads captures and judges what is in them. nameOf gives the name that an input has in the audit; "" leaves it.
+func (u *ui) judge(ctx context.Context, c capture.Config, set *rules.Set, o classify.Options, nameOf func(path string) string) (*classify.Audit, *capture.Result, error) {
+	auditor := classify.New(set, o)
+	c.Emit = auditor.Observe
+	c.Learn.Name, c.Learn.Announcement = auditor.LearnName, auditor.LearnAnnouncement
+	result, err := u.read(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range result.Inputs {
+		if name := nameOf(result.Inputs[i].Name); name != "" {
+			result.Inputs[i].Name = name
+		}
+	}
+	audit, err := auditor.Finish(captureFacts(result))
+	if err != nil {
+		return nil, nil, exitError{exitLedger, err}
+	}
+	return audit, result, nil
+}
+
+// passedOver begins the warnings about files that were no captures.
+const passedOver = "passed over "
+
+// withoutPassedOver leaves the warnings that follow from captures, packs and site.
+func withoutPassedOver(warnings []string) []string {
+	return slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return strings.HasPrefix(w, passedOver) })
+}

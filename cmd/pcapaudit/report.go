@@ -1,0 +1,64 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+// reportFlags are the flags of report and combine: what becomes of an audit that is at hand.
+type reportFlags struct {
+	outputFlags
+	format      string
+	annotations string
+	all         bool
+}
+
+func (f *reportFlags) register(c *cobra.Command) {
+	formatFlag(c, &f.format)
+	reportFlag(c, &f.reports)
+	annotationsFlag(c, &f.annotations)
+	signFlag(c, &f.sign)
+	c.Flags().BoolVar(&f.all, "all", false, "show every finding, host and flow; fold nothing")
+}
+
+func reportCommand(u *ui) *cobra.Command {
+	var f reportFlags
+	c := &cobra.Command{
+		Use:   "report AUDIT.json [--report FILE]...",
+		Short: "Render an audit again, in any format",
+		Long: `report reads the JSON report of an audit, of this or an older version, and writes it in other formats.
+Nothing is judged again. Written as JSON, the audit of this version is the same file again.
+
+Exit codes: 0 rendered, whatever the result of the audit; 2 usage or annotations; 4 the file is no audit
+that this version can read; 5 output.`,
+		Example: `  pcapaudit report audit.json
+  pcapaudit report audit.json --all | less
+  pcapaudit report audit.json --report audit.txt --format json | jq .result
+  pcapaudit report audit.json --annotations review.yaml --report reviewed.json --sign ~/.ssh/id_ed25519`,
+		Args:              exactly(1, "name the JSON report of an audit"),
+		ValidArgsFunction: auditFiles,
+		RunE: func(_ *cobra.Command, args []string) error {
+			look, format, err := u.rendering(f.format, f.all)
+			if err != nil {
+				return err
+			}
+			audit, sum, err := loadAudit(args[0])
+			if err != nil {
+				return err
+			}
+			if err := u.annotate(audit, f.annotations); err != nil {
+				return err
+			}
+			out, err := openOutputs(f.outputFlags, []string{args[0], f.annotations, f.sign})
+			if err != nil {
+				return err
+			}
+			defer out.discard()
+			if out.seal != nil {
+				out.seal.sources = []subject{{args[0], digest{sum}}}
+			}
+			return writeAudit(u, audit, format, look, out)
+		},
+	}
+	f.register(c)
+	return c
+}

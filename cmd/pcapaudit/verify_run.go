@@ -1,0 +1,306 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/classify"
+	"pcapaudit/reports"
+	"pcapaudit/rules"
+)
+
+// located are the files that an audit rests on, where they lie now.
+type located struct {
+	captures              []string          // in the order of Audit.Inputs
+	packs                 map[string]string // by name in the audit; not the embedded ones
+	site                  string
+	annotations, baseline string
+}
+
+// sources looks for everything that the audit rests on.
+func (v *verification) sources() located {
+	a, at := v.audit, located{packs: map[string]string{}}
+	for _, in := range a.Inputs {
+		if in.SHA256 == "" {
+			v.fail("capture", in.Name+" was not hashed (--hash none): nothing tells whether it is the same")
+			continue
+		}
+		at.captures = append(at.captures, v.locate("capture", in.Name, in.SHA256))
+	}
+	for _, p := range a.Packs {
+		switch {
+		case inSite(a, p):
+		case p.File != "":
+			at.packs[p.Name] = v.locate("pack", p.File, p.SHA256)
+		default:
+			v.embedded(p)
+		}
+	}
+	if s := a.Site; s != nil {
+		at.site = v.locate("site", s.File, s.SHA256)
+	}
+	if n := a.Annotations; n != nil {
+		at.annotations = v.locate("annotations", n.File, n.SHA256)
+	}
+	if c := a.Compared; c != nil {
+		at.baseline = v.locate("baseline", c.File, c.SHA256)
+	}
+	return at
+}
+
+// inSite is true for the pack that the site's own flows form.
+func inSite(a *classify.Audit, p classify.PackRef) bool {
+	return a.Site != nil && p.Kind == string(rules.Local) && p.SHA256 == a.Site.SHA256
+}
+
+func (v *verification) embedded(ref classify.PackRef) {
+	p, problems := rules.LoadPack(ref.Name)
+	switch {
+	case p == nil || p.File != "":
+		v.fail("pack", fmt.Sprintf("%s is not embedded in this version (%d problems)", ref.Name, len(problems)))
+	case p.SHA256 != ref.SHA256:
+		v.fail("pack", fmt.Sprintf("%s, embedded, differs: sha256 %s, the audit has %s", ref.Name, p.SHA256, ref.SHA256))
+	default:
+		v.note("pack", ref.Name+", embedded, holds")
+	}
+}
+
+// rerun makes the audit again from the same files under their names of then, and holds the bytes against each other.
+func (v *verification) rerun(ctx context.Context, at located) error {
+	a := v.audit
+	set, warnings, err := v.ruleSet(at)
+	if err != nil {
+		v.fail("run", err.Error())
+		return nil
+	}
+	config, err := captureConfig(a.Invocation)
+	if err != nil {
+		return err
+	}
+	config.Inputs, config.Stdin = nil, nil
+	names := map[string]string{}
+	for i, path := range at.captures {
+		if a.Inputs[i].Name == "-" {
+			f, err := os.Open(path)
+			if err != nil {
+				return exitError{exitInput, fmt.Errorf("reading %s: %w", path, bare(err))}
+			}
+			defer f.Close()
+			config.Inputs, config.Stdin = append(config.Inputs, "-"), f
+			continue
+		}
+		config.Inputs = append(config.Inputs, path)
+		names[path] = a.Inputs[i].Name
+	}
+	if config.MaxConnections < 1 || config.MaxConnections > flow.DefaultMaxConnections<<6 {
+		v.fail("run", fmt.Sprintf("cannot be made again: the audit says --max-connections %d", config.MaxConnections))
+		return nil
+	}
+	options := classify.Options{Tool: thisTool, Invocation: a.Invocation, Warnings: warnings, Filter: config.Filter}
+	again, result, err := v.u.judge(ctx, config, set, options, func(path string) string { return names[path] })
+	if err != nil {
+		return err
+	}
+	if result.Interrupted {
+		v.unreadable = true
+		v.note("run", "was interrupted")
+		return nil
+	}
+	again.Warnings = append(again.Warnings, passedOverOf(a)...)
+	if err := v.mark(again, at); err != nil {
+		v.fail("run", err.Error())
+		return nil
+	}
+	return v.compare(again)
+}
+
+// passedOverOf are the warnings about files beside the captures, which a run from the captures alone does not meet.
+func passedOverOf(a *classify.Audit) []string {
+	return slices.DeleteFunc(slices.Clone(a.Warnings), func(w string) bool { return !strings.HasPrefix(w, passedOver) })
+}
+
+// ruleSet loads packs and site from where they lie now, under the names they had.
+func (v *verification) ruleSet(at located) (*rules.Set, []string, error) {
+	var warnings []string
+	var packs []*rules.Pack
+	load := func(name string, problems []rules.Problem) error {
+		if rules.Failed(problems) {
+			return fmt.Errorf("%s: %s", name, problems[0])
+		}
+		warnings = append(warnings, warningTexts(problems)...)
+		return nil
+	}
+	var site *rules.Site
+	if s := v.audit.Site; s != nil {
+		data, err := readSmall(at.site, rules.MaxFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		loaded, problems := rules.LoadSiteBytes(s.File, data)
+		if err := load(s.File, problems); err != nil {
+			return nil, nil, err
+		}
+		site = loaded
+	}
+	for _, ref := range v.audit.Packs {
+		path, own := at.packs[ref.Name]
+		if inSite(v.audit, ref) {
+			continue
+		}
+		if !own {
+			p, _ := rules.LoadPack(ref.Name)
+			packs = append(packs, p)
+			continue
+		}
+		data, err := readSmall(path, rules.MaxFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		p, problems := rules.LoadPackBytes(ref.File, data)
+		if err := load(ref.File, problems); err != nil {
+			return nil, nil, err
+		}
+		packs = append(packs, p)
+	}
+	set, problems := rules.Compile(packs, site)
+	return set, append(warnings, warningTexts(problems)...), load("packs and site", slices.DeleteFunc(problems, func(p rules.Problem) bool { return p.Severity == rules.Warning }))
+}
+
+// mark adds what the audit says beside its own judgement: baseline and annotations.
+func (v *verification) mark(again *classify.Audit, at located) error {
+	if n := v.audit.Annotations; n != nil {
+		data, err := readSmall(at.annotations, rules.MaxFile)
+		if err != nil {
+			return err
+		}
+		list, problems := rules.LoadAnnotationsBytes(n.File, data)
+		if list == nil {
+			return fmt.Errorf("%s: %s", n.File, problems[0])
+		}
+		again.Annotate(list)
+	}
+	if c := v.audit.Compared; c != nil {
+		old, sum, err := loadAudit(at.baseline)
+		if err != nil {
+			return err
+		}
+		again.Mark(old, c.File, sum)
+	}
+	return nil
+}
+
+// compare holds an audit that was made again against the one at hand.
+func (v *verification) compare(again *classify.Audit) error {
+	var text, old bytes.Buffer
+	format, err := reports.ByName("json")
+	if err != nil {
+		return err
+	}
+	if err := format.Write(&text, again, reports.Look{}); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(text.Bytes())
+	if hex.EncodeToString(sum[:]) == v.sum {
+		v.note("run", "made again: the same bytes")
+		return nil
+	}
+	if err := format.Write(&old, v.audit, reports.Look{}); err != nil {
+		return err
+	}
+	list, err := jsonDifferences(old.Bytes(), text.Bytes())
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		v.fail("run", "made again: the same values, in other bytes: the file was written again since")
+		return nil
+	}
+	v.fail("run", fmt.Sprintf("made again: %d values differ", len(list)))
+	for i, d := range list {
+		if i == maxDifferences {
+			v.note("", fmt.Sprintf("and %d more", len(list)-i))
+			break
+		}
+		v.note("", d)
+	}
+	return nil
+}
+
+// maxDifferences is how many differing values verify names.
+const maxDifferences = 20
+
+// jsonDifferences lists the values in which two JSON texts differ, by their place, in order.
+func jsonDifferences(old, now []byte) ([]string, error) {
+	var a, b any
+	for _, side := range []struct {
+		text []byte
+		into *any
+	}{{old, &a}, {now, &b}} {
+		d := json.NewDecoder(bytes.NewReader(side.text))
+		d.UseNumber()
+		if err := d.Decode(side.into); err != nil {
+			return nil, err
+		}
+	}
+	return differing(nil, "", a, b), nil
+}
+
+func differing(list []string, at string, a, b any) []string {
+	switch x := a.(type) {
+	case map[string]any:
+		if y, ok := b.(map[string]any); ok {
+			keys := map[string]bool{}
+			for k := range x {
+				keys[k] = true
+			}
+			for k := range y {
+				keys[k] = true
+			}
+			for _, k := range slices.Sorted(maps.Keys(keys)) {
+				list = differing(list, strings.TrimPrefix(at+"."+k, "."), x[k], y[k])
+			}
+			return list
+		}
+	case []any:
+		if y, ok := b.([]any); ok && len(x) == len(y) {
+			for i := range x {
+				list = differing(list, fmt.Sprintf("%s[%d]", at, i), x[i], y[i])
+			}
+			return list
+		}
+	}
+	if !reflect.DeepEqual(a, b) {
+		list = append(list, fmt.Sprintf("%s: the audit has %s, the run gives %s", at, brief(a), brief(b)))
+	}
+	return list
+}
+
+// brief shows a value of JSON in a few words.
+func brief(v any) string {
+	switch x := v.(type) {
+	case nil:
+		return "nothing"
+	case []any:
+		return fmt.Sprintf("a list of %d", len(x))
+	case map[string]any:
+		return fmt.Sprintf("an object of %d", len(x))
+	}
+	text := fmt.Sprintf("%#v", v)
+	if s, ok := v.(json.Number); ok {
+		text = s.String()
+	}
+	if len(text) > 80 {
+		text = text[:77] + "..."
+	}
+	return text
+}
