@@ -37,6 +37,7 @@ type run struct {
 	table     *flow.Table
 	decoder   *decoder
 	inspector *inspect.Inspector
+	inspected int // packets of the batch
 	records   recordBatch
 	packets   decoded
 	result    *Result
@@ -68,7 +69,7 @@ func newRun(ctx context.Context, c *Config) (*run, error) {
 	}
 	r := &run{in: in, result: new(Result), progress: c.Progress}
 	r.table = flow.NewTable(flow.Options{MaxConnections: c.MaxConnections, Key: c.Key, Seed: seed(), Check: r.sound, Emit: r.emit(c.Emit),
-		Ending: func(rec uint32) { r.inspector.Ending(rec) }})
+		Ending: r.ending})
 	r.inspector = inspect.New(r.table, c.Learn)
 	r.decoder = newDecoder(r.table, &r.result.Ledger)
 	r.decoder.ports.add(c.TunnelPorts)
@@ -149,6 +150,7 @@ func (r *run) track() {
 	}
 	for from := 0; from < r.records.n; {
 		from = r.decoder.batch(&r.records, from, r.in.linkType, &r.packets)
+		r.inspected = 0
 		r.table.AddBatch(&r.packets.Batch)
 		r.inspect()
 		if r.extract != nil {
@@ -165,13 +167,19 @@ func (r *run) sound(i int, evidence bool) bool {
 	return r.decoder.sound(&r.packets, i, r.records.recs[r.packets.record[i]].data, evidence)
 }
 
-// inspect hands over the payloads that the table wants, while they are there.
+// inspect hands over the payloads that the table wants, while they are there, as far as it has taken in the batch.
 func (r *run) inspect() {
-	for i := range r.packets.Packets[:r.packets.N] {
-		if p := &r.packets.Packets[i]; p.Bits&flow.Head != 0 {
-			r.inspector.Packet(&r.packets.Batch, i, r.records.recs[r.packets.record[i]].data[p.PayloadOff:][:p.PayloadLen])
+	for ; r.inspected < r.table.Added(); r.inspected++ {
+		if p := &r.packets.Packets[r.inspected]; p.Bits&flow.Head != 0 {
+			r.inspector.Packet(&r.packets.Batch, r.inspected, r.records.recs[r.packets.record[r.inspected]].data[p.PayloadOff:][:p.PayloadLen])
 		}
 	}
+}
+
+// ending has what a connection said in this batch inspected before it ends.
+func (r *run) ending(rec uint32) {
+	r.inspect()
+	r.inspector.Ending(rec)
 }
 
 func (r *run) tell() {

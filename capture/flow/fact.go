@@ -82,7 +82,9 @@ type ControlEvent uint8
 const (
 	ControlSeen   ControlEvent = iota // a control conversation begins, and its payload is read from its beginning
 	PortAnnounced                     // Peer may connect to To
-	ControlLost                       // from here on the control conversation cannot be read: bytes are missing, or it is encrypted
+	ControlLost                       // from Since on the control conversation cannot be read: bytes are missing, or it is encrypted
+	ControlDoubt                      // something that was said since Since has not been seen yet: bytes before others, an answer that announces ports
+	ControlWhole                      // what the last ControlDoubt of the conversation told has come
 )
 
 // Announcement is what a control conversation told, as it is seen.
@@ -92,6 +94,7 @@ const (
 // Orig's address, and the transfer is the conversation between Orig, with its port, and To, whichever of the two sends first.
 type Announcement struct {
 	At     int64 // packet time
+	Since  int64 // ControlLost, ControlDoubt: not after At; math.MinInt64 where the conversation began before the capture
 	Until  int64 // PortAnnounced: the end of its validity
 	File   uint16
 	Packet uint64

@@ -45,6 +45,7 @@ type Table struct {
 	ends                      [numEnds]uint64
 	open, peak                int
 	closing                   bool // the index is not needed any more
+	added                     int  // packets of the batch
 	swept                     int64
 	sweptAt                   uint64
 
@@ -111,6 +112,7 @@ func (t *Table) AddBatch(b *Batch) {
 		t.records.put(rec)
 	}
 	t.dead = t.dead[:0]
+	t.added = 0
 	for from := 0; from < b.N; {
 		into := t.packets % t.step
 		if into == 0 {
@@ -120,8 +122,12 @@ func (t *Table) AddBatch(b *Batch) {
 		t.add(b, from, to)
 		t.packets += uint64(to - from)
 		from = to
+		t.added = to
 	}
 }
+
+// Added is how many packets of a batch AddBatch has taken in: all of them, or while a function of Options is called those before the one at hand.
+func (t *Table) Added() int { return t.added }
 
 // ID tells which connection the record of a packet of the last batch is.
 func (t *Table) ID(rec uint32) ConnID { return t.records.of[rec].connID() }
@@ -153,6 +159,7 @@ func (t *Table) add(b *Batch, from, to int) {
 	}
 	for i := from; i < to; i++ {
 		p := &packets[i]
+		t.added = i
 		rec := t.update(b, i, t.candidates[i])
 		b.Record[i] = rec
 		if p.Bits&Quoting != 0 {

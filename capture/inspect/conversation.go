@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"math"
 	"net/netip"
 	"strconv"
 
@@ -27,8 +28,10 @@ type conversation struct {
 	kept     int    // bytes in state
 	known    bool   // recognised
 	followed bool
-	catching bool // what the other side said before is being read
-	gap      bool // bytes are missing
+	catching bool  // what the other side said before is being read
+	gap      bool  // bytes are missing
+	doubt    bool  // something is missing that may still come
+	since    int64 // when doubt began
 
 	before, after *conversation // in the list of those that wait
 }
@@ -42,6 +45,9 @@ type dialogue interface {
 
 // ender is a dialogue that has something to tell when its connection ends, is let go, or has bytes missing.
 type ender interface{ end(c *conversation) }
+
+// asker is a dialogue that controls others and knows whether an answer is to come that announces ports.
+type asker interface{ asked() bool }
 
 // step says how a conversation goes on after a read.
 type step uint8
@@ -163,14 +169,52 @@ func (c *conversation) announce(orig int, a flow.Announcement) {
 // blind tells that a control conversation may announce more than is told: it began before the capture, bytes are missing, it is encrypted
 // from here on, or it is too much. What was not recognised by then may be one if it has the port of one.
 func (c *conversation) blind() {
+	since := c.packet.at
+	switch {
+	case c.proto == flow.TCP && c.orig < 0:
+		since = math.MinInt64
+	case c.doubt:
+		since = c.since
+	}
+	c.doubt = false
+	c.doubtful(flow.ControlLost, since)
+}
+
+// doubtful tells that a control conversation, or what has the port of one, is not known whole.
+func (c *conversation) doubtful(event flow.ControlEvent, since int64) {
 	if c.control != flow.AnnouncedByNobody {
-		c.announcement(c.asks, flow.Announcement{Event: flow.ControlLost})
+		c.announcement(c.asks, flow.Announcement{Event: event, Since: since})
 		return
 	}
 	for side := range c.ends {
 		if by := controlPort(c.proto, c.port(side)); by != flow.AnnouncedByNobody {
-			c.announcement(side^1, flow.Announcement{By: by, Event: flow.ControlLost})
+			c.announcement(side^1, flow.Announcement{By: by, Event: event, Since: since})
 		}
+	}
+}
+
+// follows tells after each segment whether all is there that a control conversation has said: what is missing may have announced a port
+// that is used before its loss is certain.
+func (c *conversation) follows() {
+	if c.orig < 0 || c.control == flow.AnnouncedByNobody && controlPort(c.proto, c.port(0)) == flow.AnnouncedByNobody && controlPort(c.proto, c.port(1)) == flow.AnnouncedByNobody {
+		return
+	}
+	missing, since := false, c.packet.at
+	for i := range c.sides {
+		if s := &c.sides[i]; s.lacks() {
+			missing, since = true, min(since, s.at)
+		}
+	}
+	if a, ok := c.talk.(asker); ok && a.asked() {
+		missing = true
+	}
+	switch {
+	case missing && !c.doubt:
+		c.doubt, c.since = true, since
+		c.doubtful(flow.ControlDoubt, since)
+	case !missing && c.doubt:
+		c.doubt = false
+		c.doubtful(flow.ControlWhole, 0)
 	}
 }
 

@@ -93,6 +93,9 @@ func (d *rpc) read(c *conversation, from int, data []byte) (used int, next step)
 	return size, d.after(c)
 }
 
+// asked: what waits for a response is a call of a control interface.
+func (d *rpc) asked() bool { return len(d.calls) > 0 }
+
 // after says how it goes on behind a PDU: for the connection's life where it controls others.
 func (d *rpc) after(c *conversation) step {
 	d.pdus++

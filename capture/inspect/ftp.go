@@ -43,6 +43,9 @@ func ftpFirst(c *conversation, from int, data []byte) answer {
 	return no
 }
 
+// asked: PASV or EPSV has no answer yet.
+func (d *ftpDialogue) asked() bool { return d.waits }
+
 // plain takes Telnet commands (RFC 854) out of a line: FTP clients send them before ABOR (RFC 959, section 3.4.2).
 func plain(line []byte) []byte {
 	const iac = 0xff
@@ -72,6 +75,7 @@ type ftpDialogue struct {
 	replies
 	begun    bool
 	securing string // the mechanism of an AUTH without an answer
+	waits    bool   // a port was asked for, and not answered yet
 	foreign  bool   // another address than those of the control connection was noted
 }
 
@@ -106,6 +110,8 @@ func (d *ftpDialogue) command(c *conversation, line []byte) {
 	case is(verb, "AUTH") && len(rest) > 0:
 		d.securing = string(rest[:min(len(rest), 16)])
 		c.wake()
+	case oneOf(verb, "PASV", "EPSV", "LPSV"):
+		d.waits = true
 	default:
 		if to, ok := ftpPort(verb, rest); ok {
 			d.active(c, verb, to)
@@ -121,6 +127,7 @@ func (d *ftpDialogue) answer(c *conversation, line []byte) step {
 	if code < 200 || !d.answers() {
 		return goOn
 	}
+	d.waits = d.waits && d.open > 0
 	how := []byte(d.securing)
 	switch {
 	case code == 234 && oneOf(how, "TLS", "SSL", "TLS-C", "TLS-P"):

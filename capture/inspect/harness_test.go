@@ -150,6 +150,7 @@ type harness struct {
 	conns         []flow.Conn
 	names         []flow.Name
 	announcements []flow.Announcement
+	doubts        []flow.Announcement
 }
 
 func newHarness() *harness {
@@ -157,8 +158,14 @@ func newHarness() *harness {
 	h.table = flow.NewTable(flow.Options{MaxConnections: 1 << 17, Emit: func(c *flow.Conn) { h.conns = append(h.conns, *c) },
 		Ending: func(rec uint32) { h.inspector.Ending(rec) }})
 	h.inspector = New(h.table, Learn{
-		Name:         func(n *flow.Name) { h.names = append(h.names, *n) },
-		Announcement: func(a *flow.Announcement) { h.announcements = append(h.announcements, *a) },
+		Name: func(n *flow.Name) { h.names = append(h.names, *n) },
+		Announcement: func(a *flow.Announcement) {
+			if a.Event == flow.ControlDoubt || a.Event == flow.ControlWhole {
+				h.doubts = append(h.doubts, *a) // they depend on how a conversation is cut
+				return
+			}
+			h.announcements = append(h.announcements, *a)
+		},
 	})
 	return h
 }

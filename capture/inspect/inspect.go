@@ -84,6 +84,9 @@ func (in *Inspector) Packet(b *flow.Batch, i int, payload []byte) {
 	from := int(p.Bits & flow.FromB)
 	if p.Proto == flow.TCP {
 		in.segment(c, p, from, payload, b.Payload[i] > uint32(len(payload)))
+		if in.byRecord[rec] == c {
+			c.follows()
+		}
 		return
 	}
 	in.datagram(c, from, payload, p.Bits&flow.Mutual != 0)
@@ -202,6 +205,9 @@ func (in *Inspector) follow(c *conversation) bool {
 
 // conclude ends the inspection of a conversation.
 func (in *Inspector) conclude(c *conversation) {
+	if c.doubt {
+		c.blind()
+	}
 	if e, ok := c.talk.(ender); ok {
 		e.end(c)
 	}

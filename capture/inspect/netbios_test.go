@@ -16,7 +16,6 @@ func testNetbios(name string, suffix byte) string {
 }
 
 func TestNetbiosService(t *testing.T) {
-	const owner = "\x00\x00\x00\xc0\x00\x02\x09"
 	registration := func(name string, suffix byte, flags string) string {
 		return "\x12\x34\x29\x10\x00\x01\x00\x00\x00\x00\x00\x01" + testNetbios(name, suffix) + "\x00\x20\x00\x01\xc0\x0c\x00\x20\x00\x01\x00\x04\x93\xe0\x00\x06" + flags + "\x00\xc0\x00\x02\x09"
 	}

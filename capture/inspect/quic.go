@@ -36,7 +36,6 @@ type quicTalk struct {
 	keys      *quicKeys // of the client's Initials
 	keyed     []byte    // the connection id that they come from
 	crypto    assembly
-	version   uint32
 	datagrams int
 	initials  int
 }

@@ -88,7 +88,7 @@ func (d *smb) message2(c *conversation, m []byte) bool {
 		}
 		next := binary.LittleEndian.Uint32(m[20:])
 		one := m
-		if next != 0 && next < uint32(len(m)) {
+		if next >= smb2Header && next < uint32(len(m)) {
 			one = m[:next]
 		}
 		if !d.one2(c, one) {

@@ -9,6 +9,8 @@ import (
 // side is one direction of a TCP connection: its bytes in order, as far as nobody has used them up.
 type side struct {
 	next      uint32 // sequence number of the next byte wanted
+	acked     uint32 // what the other side has acknowledged, where next is known
+	at        int64  // when the last bytes in order came, or the conversation began to be read
 	started   bool   // next is known
 	refused   bool   // nothing recognises its first bytes
 	delivered bool   // bytes were read
@@ -41,6 +43,14 @@ func (c *conversation) start(p *flow.Packet) {
 	if p.Flags&flow.ACK != 0 {
 		c.sides[from^1].next, c.sides[from^1].started = other, true
 	}
+	for i := range c.sides {
+		c.sides[i].at, c.sides[i].acked = c.packet.at, c.sides[i].next
+	}
+}
+
+// lacks says whether bytes of a side are missing that others follow, or that the other side has: all but one, which stands for a FIN.
+func (s *side) lacks() bool {
+	return len(s.later) > 0 || s.started && int32(s.acked-s.next) > 1
 }
 
 // segment puts a TCP payload in its place and reads what is in order then.
@@ -50,6 +60,9 @@ func (in *Inspector) segment(c *conversation, p *flow.Packet, from int, data []b
 		seq++
 	}
 	s := &c.sides[from]
+	if other := &c.sides[from^1]; p.Flags&flow.ACK != 0 && int32(p.Ack-other.acked) > 0 {
+		other.acked = p.Ack
+	}
 	if !s.started || c.orig < 0 && !s.delivered && int32(seq-s.next) > 0 {
 		s.next, s.started = seq, true
 	}
@@ -105,7 +118,7 @@ func (s *side) place(in *Inspector, seq uint32, data []byte, cut bool) bool {
 // deliver reads bytes of a side that are in order, and what the other side's bytes waited for. It returns false where the conversation is concluded.
 func (in *Inspector) deliver(c *conversation, from int, data []byte) bool {
 	s := &c.sides[from]
-	s.delivered = true
+	s.delivered, s.at = true, c.packet.at
 	if s.skip >= len(data) {
 		s.skip -= len(data)
 		return true

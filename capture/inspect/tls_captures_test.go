@@ -1,8 +1,10 @@
 package inspect_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -29,6 +31,9 @@ func TestTLSAgainstTshark(t *testing.T) {
 	compared, proven := 0, 0
 	for _, file := range files {
 		names, versions := inspected(t, file)
+		if len(names) == 0 && len(versions) == 0 && !mayHoldHello(t, file) {
+			continue
+		}
 		theirs := dissected(t, file, "tls.handshake.extensions_server_name || dtls.handshake.extensions_server_name",
 			"tls.handshake.extensions_server_name", "dtls.handshake.extensions_server_name")
 		maps.DeleteFunc(theirs, func(name string, _ bool) bool { return unlikeTshark[filepath.Base(file)+" "+name] })
@@ -53,6 +58,21 @@ func TestTLSAgainstTshark(t *testing.T) {
 var unlikeTshark = map[string]bool{
 	"ndpi__gnutella.pcap 50314 6888 0x0303":                   true, // it takes the port for another protocol; told that it is TLS, it says the same
 	"zeek__ppp-quic-interop-retry.pcap 42834 443 server4:443": true, // a server name is a host name, without port (RFC 6066, section 3)
+}
+
+// mayHoldHello says whether a file has the bytes that begin the record of a ClientHello, or a header of QUIC version 1 or 2; compressed
+// files may have anything.
+func mayHoldHello(t *testing.T, file string) bool {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, begin := range []string{"\x16\x03", "\x16\xfe", "\x80\x01\x03", "\x6b\x33\x43\xcf", "\x00\x00\x00\x01\x08", "\x1f\x8b", "\x28\xb5\x2f\xfd"} {
+		if bytes.Contains(data, []byte(begin)) {
+			return true
+		}
+	}
+	return false
 }
 
 // versionNumbers are the names of versions as tshark's number.
