@@ -37,6 +37,7 @@ type Audit struct {
 	Exceptions   []ExceptionUse `json:"exceptions"`
 	Compared     *Compared      `json:"compared_with,omitempty"` // the older audit that tells which findings are new
 	Annotations  *Annotated     `json:"annotations,omitempty"`   // the file with what reviewers say of findings
+	Evidence     *EvidenceFile  `json:"evidence_file,omitempty"` // the packets of findings, in a capture file of their own
 	Warnings     []string       `json:"warnings"`                // from rules and site: expired exceptions, unused roles ...
 	Residuals    []string       `json:"ledger_residuals"`        // ledger lines that do not balance; empty, or the audit is not to be trusted
 }
@@ -71,8 +72,11 @@ type Input struct {
 	State       string      `json:"state"` // clean, cut, malformed, limit, interrupted
 	Detail      string      `json:"detail"`
 	Application string      `json:"application"`
+	OS          string      `json:"os"` // of the host that captured, as the file says
 	Interfaces  []Interface `json:"interfaces"`
 	Warnings    []string    `json:"warnings"`
+
+	Records []CaptureRecord `json:"capture_records,omitempty"` // what the site says of how the file was made
 }
 
 type Interface struct {
@@ -156,7 +160,7 @@ type Coverage struct {
 	TimeBackward uint64  `json:"time_backward"`
 
 	HeadersCut     uint64     `json:"headers_cut"`     // packets cut by snaplen within their headers, which nobody can judge
-	CaptureFilters []string   `json:"capture_filters"` // that the inputs name; hostile text
+	CaptureFilters []string   `json:"capture_filters"` // that the inputs name, or the site for them; hostile text
 	Loss           Loss       `json:"loss"`
 	Inspection     Inspection `json:"inspection"`
 	CannotShow     []string   `json:"cannot_show"` // sentences, always at least one

@@ -99,14 +99,22 @@ func (c *Capture) undecodedPercent() float64 {
 	return 100 * float64(c.Undecoded) / float64(max(c.Packets.Read, c.Undecoded))
 }
 
-// filters are the capture filters of interfaces that gave packets, each once, in the order of the inputs.
+// filters are the capture filters of interfaces that gave packets, and those that the site says were set, each once, in the order of the inputs.
 func (c *Capture) filters() []string {
 	list := []string{}
+	add := func(filter string) {
+		if filter != "" && !slices.Contains(list, filter) && len(list) < maxFilters {
+			list = append(list, filter)
+		}
+	}
 	for _, in := range c.Inputs {
 		for _, i := range in.Interfaces {
-			if i.Filter != "" && i.Packets > 0 && !slices.Contains(list, i.Filter) && len(list) < maxFilters {
-				list = append(list, i.Filter)
+			if i.Packets > 0 {
+				add(i.Filter)
 			}
+		}
+		for _, r := range in.Records {
+			add(r.Filter)
 		}
 	}
 	return list

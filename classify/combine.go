@@ -18,8 +18,8 @@ type Source struct {
 	Audit  *Audit
 }
 
-// ErrNotCombinable says that audits do not fit together.
-var ErrNotCombinable = errors.New("these audits cannot be combined")
+// errNotCombinable says that audits do not fit together.
+var errNotCombinable = errors.New("these audits cannot be combined")
 
 // maxParts bounds a combined audit: as many inputs as connection ids can number.
 const maxParts = 1 << 12
@@ -36,7 +36,7 @@ func Combine(list []Source, tool Tool) (*Audit, error) {
 		return cmp.Or(cmp.Compare(a.Audit.Period.CoveredFrom, b.Audit.Period.CoveredFrom), cmp.Compare(a.SHA256, b.SHA256))
 	})
 	if err := combinable(list); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotCombinable, err)
+		return nil, fmt.Errorf("%w: %w", errNotCombinable, err)
 	}
 	head := list[0].Audit
 	out := &Audit{Schema: Schema, Tool: tool, Packs: head.Packs, Site: head.Site, Inputs: []Input{}, Residuals: []string{}, Warnings: []string{}}
@@ -64,7 +64,7 @@ func Combine(list []Source, tool Tool) (*Audit, error) {
 	rows, lacking, open := c.expectations()
 	found = append(found, lacking...)
 	sortFindings(found)
-	out.Findings, out.Expectations = found, rows
+	out.Findings, out.Expectations = notNil(found), rows
 	for i := range found {
 		if found[i].Kind == kindCoupled {
 			basis.Coupled++

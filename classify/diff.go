@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// DiffSchema names the version of the JSON of a Diff.
-const DiffSchema = "pcapaudit.diff/1"
+// diffSchema names the version of the JSON of a Diff.
+const diffSchema = "pcapaudit.diff/1"
 
 // Diff is what changed from one audit to another.
 type Diff struct {
@@ -53,7 +53,7 @@ type Difference struct {
 // Compare finds what is new, fixed and unchanged from old to now. Findings are the same by id, and where an exception came or went by what they are about.
 // Expectations are compared host by host. A finding that is gone counts as fixed only where the new audit could have shown it.
 func Compare(old, now *Audit) *Diff {
-	d := &Diff{Schema: DiffSchema, Old: versionOf(old), New: versionOf(now), Changes: changes(old, now), Limits: []string{},
+	d := &Diff{Schema: diffSchema, Old: versionOf(old), New: versionOf(now), Changes: changes(old, now), Limits: []string{},
 		Added: []Difference{}, Fixed: []Difference{}, Lost: []Difference{}, Testable: []Difference{}, Excepted: []Difference{}, Unchanged: []Difference{}}
 	d.findings(old, now)
 	d.expectations(old, now)

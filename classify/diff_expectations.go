@@ -161,8 +161,11 @@ func changes(old, now *Audit) []string {
 
 func filterWords(a *Audit) string {
 	v := a.Invocation
+	if v == nil && a.Coverage.Filter != "" {
+		return a.Coverage.Filter
+	}
 	if v == nil {
-		return "not known"
+		return "none"
 	}
 	words := slices.Concat(v.Nets, v.Hosts, v.Ports)
 	if len(words) == 0 {

@@ -3,6 +3,8 @@ package classify
 import (
 	"math"
 	"net/netip"
+	"slices"
+	"time"
 
 	"pcapaudit/capture/flow"
 )
@@ -23,7 +25,14 @@ type controlKey struct {
 }
 
 // control is when a control service between two hosts was first read from its beginning, and since when something of it may have been missed.
-type control struct{ seen, lost int64 }
+type control struct {
+	seen, lost int64
+	doubts     int   // conversations of which something has not come yet
+	since      int64 // when the first of these doubts began
+}
+
+// fresh is a control service of which nothing is known.
+var fresh = control{seen: math.MaxInt64, lost: math.MaxInt64}
 
 // portKey is a port that was announced to a host.
 type portKey struct {
@@ -38,6 +47,8 @@ type portKey struct {
 type dynamics struct {
 	controls map[controlKey]control
 	ports    map[portKey][]Span
+	tftp     bool // a TFTP request was seen
+	crowded  bool // control services had no room: which of them were read is not known any more
 	unkept   uint64
 }
 
@@ -51,16 +62,24 @@ func (a *Auditor) LearnAnnouncement(n *flow.Announcement) {
 	key := controlKey{a.partyAt(n.Orig.Addr(), n.At), a.partyAt(n.Resp.Addr(), n.At), n.By}
 	switch n.Event {
 	case flow.ControlSeen:
-		d.note(key, control{n.At, math.MaxInt64})
+		d.note(key, func(c *control) { c.seen = min(c.seen, n.At) })
 	case flow.ControlLost:
-		d.note(key, control{math.MaxInt64, n.At})
+		d.lose(key, n.Since)
+	case flow.ControlDoubt:
+		d.note(key, func(c *control) {
+			if c.doubts++; c.doubts == 1 || n.Since < c.since {
+				c.since = n.Since
+			}
+		})
+	case flow.ControlWhole:
+		d.note(key, func(c *control) { c.doubts = max(c.doubts-1, 0) })
 	case flow.PortAnnounced:
 		until := n.Until
 		if until == 0 {
 			until = math.MaxInt64
 		}
 		if !d.announce(a.announcedPort(n), Span{n.At, until}) {
-			d.note(key, control{math.MaxInt64, n.At})
+			d.lose(key, n.At)
 		}
 	}
 }
@@ -69,6 +88,7 @@ func (a *Auditor) LearnAnnouncement(n *flow.Announcement) {
 func (a *Auditor) announcedPort(n *flow.Announcement) portKey {
 	peer, resp := a.partyAt(n.Peer, n.At), a.partyAt(n.To.Addr(), n.At)
 	if n.By == flow.AnnouncedByTFTP {
+		a.dynamic.tftp = true
 		return portKey{resp, peer, n.Orig.Port(), n.Proto, n.By}
 	}
 	return portKey{peer, resp, n.To.Port(), n.Proto, n.By}
@@ -79,16 +99,23 @@ func (a *Auditor) partyAt(addr netip.Addr, at int64) party {
 	return a.partyOf(a.set.Lookup(addr, at), addr)
 }
 
-func (d *dynamics) note(key controlKey, c control) {
-	known, ok := d.controls[key]
+func (d *dynamics) note(key controlKey, change func(*control)) {
+	c, ok := d.controls[key]
 	switch {
 	case ok:
-		d.controls[key] = control{min(known.seen, c.seen), min(known.lost, c.lost)}
 	case len(d.controls) < maxControls:
-		d.controls[key] = c
+		c = fresh
 	default:
+		d.crowded = true
 		d.unkept++
+		return
 	}
+	change(&c)
+	d.controls[key] = c
+}
+
+func (d *dynamics) lose(key controlKey, since int64) {
+	d.note(key, func(c *control) { c.lost = min(c.lost, since) })
 }
 
 // announce notes the time in which a host may connect to a port; false where there is no room.
@@ -127,27 +154,48 @@ const (
 // state looks for the announcement of c. TFTP and FTP data may come from either end of the control conversation.
 func (d *dynamics) state(a *Auditor, c *flow.Conn, v *view, o *option) announcement {
 	by := announcers[o.Flow.AnnouncedBy]
-	orig, resp := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
 	switch {
-	case d.open(portKey{orig, resp, v.to.Port(), c.Proto, by}, c.First), v.port != v.to.Port() && d.open(portKey{orig, resp, v.port, c.Proto, by}, c.First):
+	case d.told(a, c, v, by):
 		return announced
 	case o.accepts(v.to.Port()):
 		return acceptedAnnouncement
 	case c.KnownBy.Uncertain(), !a.showsControl(v, by):
 		return unseenAnnouncement
 	}
-	if by == flow.AnnouncedByRPC {
+	orig, resp := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
+	switch by {
+	case flow.AnnouncedByTFTP:
+		return unreadAnnouncement // that another request was seen says nothing: a datagram that the capture lost leaves no trace
+	case flow.AnnouncedByRPC:
 		return d.read(controlKey{orig, resp, by}, controlKey{}, c.First)
 	}
 	return d.read(controlKey{orig, resp, by}, controlKey{resp, orig, by}, c.First)
 }
 
+// told says whether the responder's port was announced to the originator.
+func (d *dynamics) told(a *Auditor, c *flow.Conn, v *view, by flow.Announcer) bool {
+	orig, resp := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
+	return d.open(portKey{orig, resp, v.to.Port(), c.Proto, by}, c.First) || v.port != v.to.Port() && d.open(portKey{orig, resp, v.port, c.Proto, by}, c.First)
+}
+
+// transfer is true for what a TFTP request announced where the capture shows the asking side's datagram first: the answering side opened it.
+func (a *Auditor) transfer(c *flow.Conn) bool {
+	if !a.dynamic.tftp || c.Proto != flow.UDP {
+		return false
+	}
+	key := portKey{a.partyAt(c.Resp.Addr(), c.First), a.partyAt(c.Orig.Addr(), c.First), c.Orig.Port(), flow.UDP, flow.AnnouncedByTFTP}
+	return slices.ContainsFunc(a.dynamic.ports[key], func(w Span) bool { return w.From < c.First && c.First <= w.Until }) // at From, it is the request itself
+}
+
 // read is unannounced where a control conversation of either key was read from its beginning before a time, and nothing of either was missed until then.
 func (d *dynamics) read(there, back controlKey, at int64) announcement {
 	seen := false
+	if d.crowded {
+		return unreadAnnouncement
+	}
 	for _, key := range [...]controlKey{there, back} {
 		c, ok := d.controls[key]
-		if ok && c.lost <= at {
+		if ok && (c.lost <= at+disorder || c.doubts > 0 && c.since <= at+disorder) {
 			return unreadAnnouncement
 		}
 		seen = seen || ok && c.seen <= at
@@ -160,12 +208,16 @@ func (d *dynamics) read(there, back controlKey, at int64) announcement {
 
 func (d *dynamics) open(key portKey, at int64) bool {
 	for _, w := range d.ports[key] {
-		if w.From <= at && at <= w.Until {
+		if w.From <= at+disorder && at <= w.Until {
 			return true
 		}
 	}
 	return false
 }
+
+// disorder is how much earlier than what announces it a connection may seem to begin: packets of several queues, interfaces and capture
+// points are not always stamped in order.
+const disorder = int64(time.Second)
 
 // accepts says whether the site accepts a port that nothing announced.
 func (o *option) accepts(port uint16) bool {

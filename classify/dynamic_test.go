@@ -1,6 +1,8 @@
 package classify
 
 import (
+	"math"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -32,7 +34,10 @@ port tftp 10.0.0.2:1030 10.0.0.10:69 peer=10.0.0.2 to=10.0.0.10:0 udp @1s for=60
 		{"10.0.0.10:51000 > 10.0.0.2:1030 udp answered @1s", "documented flow=p/boot-answer"},
 		{"10.0.0.10:51000 > 10.0.0.2:1031 udp answered @1s", "unexpected undocumented-service"}, // any port, but only by a request
 		{"10.0.0.10:51001 > 10.0.0.2:2072 udp answered unknown", "unexpected undocumented-service"},
-		{"10.0.0.10:51000 > 10.0.0.2:40001 udp answered @2s", "deviation unannounced flow=p/boot-answer"},
+		{"10.0.0.10:51000 > 10.0.0.2:40001 udp answered @2s", "indeterminate unannounced flow=p/boot-answer unverified=announcement"}, // its request may be lost
+		{"10.0.0.2:40000 > 10.0.0.10:51000 udp answered @2s", "documented flow=p/boot-answer"},                                        // the first datagram was lost
+		{"10.0.0.2:40000 > 10.0.0.10:69 udp answered @1s", "documented flow=p/boot"},                                                  // the request itself
+		{"10.0.0.2:40000 > 10.0.0.10:51000 udp answered @62s", "unexpected undocumented-service"},
 		{"10.0.0.10:51000 > 10.0.0.1:50000 udp answered @1s", "indeterminate unannounced flow=p/boot-answer unverified=announcement"},
 	}
 	checkLearned(t, testSite, learned, cases)
@@ -43,6 +48,59 @@ port tftp 10.0.0.2:1030 10.0.0.10:69 peer=10.0.0.2 to=10.0.0.10:0 udp @1s for=60
 		}[cases[i].want]
 	}
 	checkLearned(t, testSite, learned+"lost rpc-endpoint-mapper 10.0.0.20:50009 10.0.0.10:135 @1100ms\n", cases)
+}
+
+// While something of a control conversation has not come, and where it never comes, nothing is unannounced.
+func TestDoubtfulControl(t *testing.T) {
+	const (
+		seen       = "seen rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.11:135 @1s\n"
+		doubt      = "doubt rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.11:135 @3s\n"
+		whole      = "whole rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.11:135 @9s\n"
+		deviating  = "deviation unannounced flow=p/rpc-dynamic"
+		undecided  = "indeterminate unannounced flow=p/rpc-dynamic unverified=announcement"
+		connection = "10.0.0.20:50001 > 10.0.0.11:50500 tcp established "
+	)
+	for _, c := range []struct{ learned, at, want string }{
+		{seen, "@5s", deviating},
+		{seen + doubt, "@5s", undecided},
+		{seen + doubt, "@1500ms", deviating},
+		{seen + doubt, "@2500ms", undecided}, // times of different capture points differ
+		{seen + doubt + whole, "@5s", deviating},
+		{seen + doubt + doubt + whole, "@5s", undecided}, // of two conversations
+		{seen + whole + doubt, "@5s", undecided},
+		{"lost rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.11:135 @3s\n" + seen, "@5s", undecided},
+	} {
+		checkLearned(t, testSite, c.learned, []verdictCase{{connection + c.at, c.want}})
+	}
+	const early = seen + "port rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.11:135 peer=10.0.0.20 to=10.0.0.11:50500 tcp @5s for=60s\n"
+	checkLearned(t, testSite, early, []verdictCase{{connection + "@4500ms", "documented flow=p/rpc-dynamic"}, {connection + "@3s", deviating}})
+}
+
+// A conversation that began before the capture may have announced everything.
+func TestControlFromBeforeTheCapture(t *testing.T) {
+	a := New(set(t, testSite, testPack), Options{})
+	learn(t, a, "seen rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.11:135 @1s\n")
+	a.LearnAnnouncement(&flow.Announcement{At: start + 9e9, Since: math.MinInt64, By: flow.AnnouncedByRPC, Event: flow.ControlLost, Orig: end(t, "10.0.0.20:50005"), Resp: end(t, "10.0.0.11:135")})
+	if j := a.judge(connOf(t, "10.0.0.20:50001 > 10.0.0.11:50500 tcp established @5s", 1)); j.verdict != indeterminate {
+		t.Error(j.verdict, j.why.names())
+	}
+}
+
+// What was announced is documented also where the responder's OS would pick no such port.
+func TestAnnouncedOutsideTheRange(t *testing.T) {
+	const learned = "seen rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.11:135\nport rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.11:135 peer=10.0.0.20 to=10.0.0.11:5005 tcp for=60s\n"
+	checkLearned(t, testSite, learned, []verdictCase{
+		{"10.0.0.20:50001 > 10.0.0.11:5005 tcp established", "documented flow=p/rpc-dynamic"},
+		{"10.0.0.20:1001 > 10.0.0.11:5005 tcp established", "deviation source-port flow=p/rpc-dynamic"},
+		{"10.0.0.20:50001 > 10.0.0.11:5006 tcp established", "unexpected undocumented-service"},
+		{"10.0.0.20:50001 > 10.0.0.11:5005 tcp established @61s", "unexpected undocumented-service"},
+		{"10.0.0.1:50001 > 10.0.0.11:5005 tcp established", "unexpected undocumented-service"}, // announced to another
+		{"10.0.0.20:50001 > 10.0.0.30:5005 tcp established", "unexpected undocumented-service"},
+	})
+	narrow := testSite + "ports: [{flow: p/rpc-dynamic, ports: [5000-5004], source: s, approver: a}]\n"
+	if got := learnedLines(t, set(t, narrow, strings.Replace(testPack, "announced_by: rpc-endpoint-mapper,", "announced_by: rpc-endpoint-mapper, configurable: true,", 1)), conns(t, "10.0.0.20:50001 > 10.0.0.11:5005 tcp established"), learned)[1]; got != "unexpected undocumented-service" {
+		t.Error(got)
+	}
 }
 
 // A documented range of ports is announced as well.
@@ -97,6 +155,13 @@ func TestAnnouncementsAreBounded(t *testing.T) {
 	a.LearnAnnouncement(&n)
 	if j := a.judge(connOf(t, "10.0.0.20:50001 > 10.0.0.10:50500 tcp established", 1)); j.verdict != indeterminate || a.dynamic.unkept != 1 {
 		t.Errorf("%s, %d not kept", j.verdict, a.dynamic.unkept)
+	}
+	for i := len(a.dynamic.controls); i < maxControls; i++ {
+		a.dynamic.controls[controlKey{by: flow.Announcer(i), orig: party{addr: netip.AddrFrom4([4]byte{1, byte(i >> 16), byte(i >> 8), byte(i)})}}] = fresh
+	}
+	learn(t, a, "seen rpc-endpoint-mapper 10.0.0.1:50000 10.0.0.10:135\n") // no room: what is lost of others is not known either
+	if got := a.dynamic.read(controlKey{party{host: a.set.Site.Hosts[4]}, party{host: a.set.Site.Hosts[3]}, flow.AnnouncedByRPC}, controlKey{}, start); got != unreadAnnouncement || !a.dynamic.crowded {
+		t.Error(got)
 	}
 	for i := range 3 * maxWindows {
 		a.dynamic.announce(portKey{}, Span{int64(10 * i), int64(10*i + 1)})

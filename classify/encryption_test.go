@@ -43,9 +43,9 @@ func TestEncryption(t *testing.T) {
 		{"1", "protocol=kerberos", "", open},
 		{"1", "protocol=http clear=HTTP_request_in_clear", "", wrong},
 		{"1", "protocol=ssh encrypted=SSH_2.0", "", wrong},
-		{"1", "protocol=smtp protocol=tls encrypted=TLS_1.2", "", ok},                             // an upgrade
-		{"1", "protocol=smtp clear=login_in_clear protocol=tls encrypted=TLS_1.2", "", wrong},     // too late
-		{"1", "protocol=tls encrypted=TLS_1.2 protocol=http clear=HTTP_request_in_clear", "", ok}, // inside
+		{"1", "protocol=smtp protocol=tls encrypted=TLS_1.2", "", ok},                         // an upgrade
+		{"1", "protocol=smtp clear=login_in_clear protocol=tls encrypted=TLS_1.2", "", wrong}, // too late
+		{"1", "protocol=dce-rpc encrypted=TLS_1.2 clear=DCE/RPC_call_in_clear", "", wrong},    // beside what is encrypted
 		{"2", "protocol=ssh encrypted=SSH_2.0", "", ok},
 		{"2", "protocol=tls encrypted=TLS_1.3", "", wrong},
 		{"3", "protocol=tls encrypted=TLS_1.3 cert=hidden", "", ok},

@@ -7,19 +7,19 @@ import (
 	"strings"
 )
 
-// ErrNoException says that no exception can cover a finding.
-var ErrNoException = errors.New("no exception can cover this finding")
+// errNoException says that no exception can cover a finding.
+var errNoException = errors.New("no exception can cover this finding")
 
 // ExceptionStanza is the entry of a site's exceptions that would cover a finding, in YAML. Who answers for it, why and until when is left empty: a site with empty
 // ones is refused, so that nobody approves by pasting.
 func ExceptionStanza(f *Finding) (string, error) {
 	switch {
 	case f.Kind != kindConnection:
-		return "", fmt.Errorf("%w: it is about %s, and exceptions approve connections", ErrNoException, strings.ReplaceAll(f.Kind, "-", " "))
+		return "", fmt.Errorf("%w: it is about %s, and exceptions approve connections", errNoException, strings.ReplaceAll(f.Kind, "-", " "))
 	case f.Verdict == "excepted":
-		return "", fmt.Errorf("%w: exception %s does already", ErrNoException, f.Exception)
+		return "", fmt.Errorf("%w: exception %s does already", errNoException, f.Exception)
 	case f.Verdict != "deviation" && f.Verdict != "unexpected":
-		return "", fmt.Errorf("%w: its verdict is %s, and exceptions approve deviation and unexpected", ErrNoException, f.Verdict)
+		return "", fmt.Errorf("%w: its verdict is %s, and exceptions approve deviation and unexpected", errNoException, f.Verdict)
 	}
 	var b strings.Builder
 	line := func(key, value, remark string) {

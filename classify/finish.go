@@ -17,20 +17,22 @@ func (a *Auditor) Finish(c Capture) (*Audit, error) {
 	a.people = a.sight.people()
 	c.clip(a.opts.Filter)
 	a.losses.judge(a.lossBound())
+	c.Inputs = inputs(c.Inputs)
+	undescribed := a.recorded(c.Inputs)
 	w := a.window(&c)
 	expectations, found, open := a.expectations(w, c.Inputs)
 	couplings := a.coupled.findings(a, c.Inputs)
 	found = slices.Concat(a.connectionFindings(c.Inputs), found, couplings, a.silentHosts(w), a.encryptions.findings(a, c.Inputs), a.names.findings(a, c.Inputs))
 	sortFindings(found)
 	out := &Audit{
-		Schema: Schema, Tool: a.opts.Tool, Invocation: a.opts.Invocation, Inputs: inputs(c.Inputs), Packs: a.packRefs(), Site: a.siteRef(), Period: a.period(&c),
+		Schema: Schema, Tool: a.opts.Tool, Invocation: a.opts.Invocation, Inputs: c.Inputs, Packs: a.packRefs(), Site: a.siteRef(), Period: a.period(&c),
 		Packets: ledger(c.Packets), Connections: ConnLedger{c.Created, c.Open, c.Emitted, notNil(c.Ends)}, Coverage: a.coverage(&c),
 		Totals: a.sums.totals(), Kinds: a.sums.kindTotals(), Baseline: a.sums.flowTotals(a, true), Flows: a.sums.flowTotals(a, false),
-		Findings: found, Overflow: a.findings.overflow, Expectations: expectations,
+		Findings: notNil(found), Overflow: a.findings.overflow, Expectations: expectations,
 		OutOfScope: reasonTotals(a.sums.whys[:], whyNames[:]), Unverified: reasonTotals(a.sums.opens[:], openNames[:]),
 		Encryption: a.encryptions.export(a), Observations: a.encryptions.observations(c.Inputs),
 		Timeline: a.timeline(), Matrix: a.matrix.export(a), SourcePorts: a.sums.portProfiles(), Exceptions: a.sums.exceptionUses(a.set.Site),
-		Warnings: notNil(a.opts.Warnings), Residuals: a.residuals(&c),
+		Warnings: notNil(slices.Concat(a.opts.Warnings, undescribed)), Residuals: a.residuals(&c),
 	}
 	v := &a.sums.verdicts
 	f := Basis{Site: a.set.Site != nil, Judged: a.sums.observed - v[outOfScope].connections, Deviations: v[deviation].connections, Unexpected: a.sums.deciding,

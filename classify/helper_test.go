@@ -227,7 +227,11 @@ func learn(t testing.TB, a *Auditor, text string) {
 		n := flow.Announcement{At: at, Until: until, Packet: 7, By: announcers[words[1]], Orig: end(t, words[2]), Resp: end(t, words[3]), Proto: proto}
 		switch words[0] {
 		case "lost":
-			n.Event = flow.ControlLost
+			n.Event, n.Since = flow.ControlLost, n.At
+		case "doubt":
+			n.Event, n.Since = flow.ControlDoubt, n.At
+		case "whole":
+			n.Event = flow.ControlWhole
 		case "port":
 			n.Event, n.Peer, n.To = flow.PortAnnounced, netip.MustParseAddr(peer), end(t, to)
 		}

@@ -16,7 +16,7 @@ import (
 
 // Limits of an audit that is read. Audits that this program writes stay far below them.
 const (
-	MaxAuditFile    = 256 << 20 // bytes
+	maxAuditFile    = 256 << 20 // bytes
 	maxAuditDepth   = 16        // of lists and objects; the audit has 6
 	maxAuditList    = 1 << 18   // values of one list
 	maxAuditObjects = 1 << 21
@@ -33,12 +33,12 @@ var ErrNewerSchema = errors.New("the audit has a newer schema")
 // Load reads an audit of this or an older schema, and gives the SHA-256 of its bytes. Reading is strict: a key that the schema does not have, a key that is given
 // twice, and anything beyond the limits is an error. What an older version did not write is empty, never nil.
 func Load(r io.Reader) (*Audit, string, error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxAuditFile+1))
+	data, err := io.ReadAll(io.LimitReader(r, maxAuditFile+1))
 	if err != nil {
 		return nil, "", err
 	}
-	if len(data) > MaxAuditFile {
-		return nil, "", fmt.Errorf("more than %d MiB", MaxAuditFile>>20)
+	if len(data) > maxAuditFile {
+		return nil, "", fmt.Errorf("more than %d MiB", maxAuditFile>>20)
 	}
 	a, err := parse(data)
 	if err != nil {

@@ -22,10 +22,11 @@ type view struct {
 func (v *view) origEnd() rules.End { return rules.End{Addr: v.from.Addr(), Of: v.orig} }
 func (v *view) respEnd() rules.End { return rules.End{Addr: v.to.Addr(), Of: v.resp} }
 
-// viewOf is the connection as the capture layer saw it, turned where that makes a broadcast or multicast address its originator: such an address opens nothing, so the other end did.
+// viewOf is the connection as the capture layer saw it, turned where the other end opened it for certain: where a broadcast or multicast address, which opens
+// nothing, would be its originator, and where a TFTP request announced it.
 func (a *Auditor) viewOf(c *flow.Conn) view {
 	v := view{from: c.Orig, to: c.Resp, orig: a.set.Lookup(c.Orig.Addr(), c.First), sure: !c.KnownBy.Uncertain()}
-	if isGroup(v.orig, c.Orig.Addr()) {
+	if isGroup(v.orig, c.Orig.Addr()) || a.transfer(c) {
 		v = a.flippedView(c)
 		v.flipped, v.sure = false, true
 		return v

@@ -11,7 +11,7 @@ import (
 // Limits of what is remembered of names.
 const (
 	maxNames      = 1 << 18 // all; beyond it the oldest is forgotten
-	maxNamesOf    = 16      // of one address, as one host knows it; beyond it the oldest is forgotten
+	maxNamesOf    = 16      // of one address, as one host knows it, each as often as it was told anew; beyond it times of the same name become one, else the oldest is forgotten
 	maxNameIssues = 1 << 12 // claims that contradict DNS, and names at other addresses than documented
 	maxTogether   = 4       // documented names of one address of which none is told from the others
 )
@@ -142,6 +142,12 @@ func (n *names) learn(key nameKey, k alias) {
 		}
 	}
 	if len(list) >= maxNamesOf {
+		for i := range list {
+			if old := &list[i]; old.name == k.name && old.chain == k.chain && old.origin == k.origin && old.until < k.until {
+				old.until = k.until // told before and told again: a long connection may have begun by the first answer
+				return
+			}
+		}
 		n.forget(&list[oldest(list)], k.from)
 		list[oldest(list)] = k
 		return
@@ -158,17 +164,22 @@ func (n *names) learn(key nameKey, k alias) {
 }
 
 func (n *names) answer(k askedKey, given answered) {
-	if _, known := n.told[k]; !known && len(n.told) >= maxNames {
+	old, known := n.told[k]
+	if !known && len(n.told) >= maxNames {
 		n.unkept++
 		return
+	}
+	if known && old.addr == given.addr && given.from <= old.until {
+		given.from = old.from
 	}
 	n.told[k] = given
 }
 
+// oldest is the name that was told least recently.
 func oldest(list []alias) int {
 	first := 0
 	for i := range list {
-		if list[i].from < list[first].from {
+		if list[i].until < list[first].until {
 			first = i
 		}
 	}

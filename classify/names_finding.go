@@ -87,7 +87,7 @@ func (a *Auditor) claimFinding(k claimKey, c *claim, files []Input) Finding {
 	who, whom := a.endName(f.Orig, c.view.orig), a.endName(f.Resp, c.view.resp)
 	f.Resp.Name, f.Resp.NameOrigin = k.name, c.origin.String()
 	f.Summary = fmt.Sprintf("%s calls %s %s (%s), DNS told it %s", who, whom, k.name, claimWords[c.origin], c.told)
-	f.Reason = "the name in a request is the originator's own word; no answer of DNS to " + who + " gave this name for " + c.view.to.Addr().String()
+	f.Reason = "the name in a request is the originator's own word; no answer of DNS to " + who + " that was seen gave this name for " + c.view.to.Addr().String()
 	f.Look = "find out why " + who + " asks there for " + k.name
 	f.ID = findingID(f.Kind, "", "", "", k.orig.name(), k.resp.name(), "", k.name, "")
 	return f

@@ -172,6 +172,19 @@ func TestNamesAreBounded(t *testing.T) {
 		t.Errorf("%d names, %d forgotten", len(list), a.names.unkept)
 	}
 	a.names = newNames()
+	for i := range 2 * maxNamesOf { // one name, asked for again and again
+		n.At = start + int64(i)*600e9
+		n.Until = n.At + 60e9
+		n.Name = "n.example"
+		a.LearnName(&n)
+	}
+	key := nameKey{party{host: a.set.Site.Hosts[0]}, n.Addr}
+	for _, at := range []int64{start, n.At} {
+		if list := a.names.known[key]; len(list) != maxNamesOf || !slices.ContainsFunc(list, func(k alias) bool { return k.valid(at) }) {
+			t.Errorf("at %d: %+v", at, list)
+		}
+	}
+	a.names = newNames()
 	n.Name = "n.example"
 	for i := range 3*maxNames + 5 {
 		n.Addr = netip.AddrFrom4([4]byte{1, byte(i >> 16), byte(i >> 8), byte(i)})

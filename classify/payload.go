@@ -15,7 +15,7 @@ type payload struct {
 	unknown    bool       // payload was read and nothing recognised
 	printable  int        // of an unknown payload, in per cent
 	encrypted  *flow.Fact // nil: nothing was seen to encrypt it
-	clear      *flow.Fact // content in clear before anything encrypted it; nil: none
+	clear      *flow.Fact // content in clear, before anything encrypted or beside it; nil: none
 	clientCert string     // "" where nothing tells
 	proxied    bool       // the names in it are of others, behind the responder
 }
@@ -31,9 +31,7 @@ func payloadOf(c *flow.Conn) payload {
 		case flow.FactEncrypted:
 			p.encrypted = f
 		case flow.FactCleartext:
-			if p.encrypted == nil {
-				p.clear = f
-			}
+			p.clear = f
 		case flow.FactClientCert:
 			p.clientCert = f.Value
 		case flow.FactNote:
@@ -173,7 +171,7 @@ func (p *payload) blank(c *flow.Conn) blank {
 		return blankUnknown
 	case p.protocol != "":
 		return blankUndecided
-	case hasPayload(c):
+	case hasPayload(c), c.Missed.Packets > 0:
 		return blankUnread
 	}
 	return blankNoPayload

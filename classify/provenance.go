@@ -53,3 +53,37 @@ type Annotation struct {
 	Date        string `json:"date"`
 	Text        string `json:"text"`
 }
+
+// CaptureRecord is the site's word on how a capture was made. The file itself may say something else; nothing of it can be checked.
+type CaptureRecord struct {
+	For         string    `json:"for"` // which captures: "night-*.pcapng, interface eth0"
+	Device      string    `json:"device"`
+	Method      string    `json:"method"` // span, tap, host, other
+	Filter      string    `json:"filter"`
+	ClockSource string    `json:"clock_source"`
+	ClockOffset string    `json:"clock_offset"`
+	Operator    string    `json:"operator"`
+	Custody     []Custody `json:"custody"`
+}
+
+// Custody is one event in the life of a capture file.
+type Custody struct {
+	Who  string `json:"who"`
+	When string `json:"when"`
+	What string `json:"what"`
+}
+
+// EvidenceFile says what the capture file with the packets of findings holds, which was written with the audit.
+type EvidenceFile struct {
+	File        string `json:"file"` // without its folder
+	SHA256      string `json:"sha256"`
+	Mode        string `json:"mode"`                   // headers, payload
+	Limit       int    `json:"packets_per_connection"` // the first ones; 0: all
+	Passes      bool   `json:"passes"`                 // with samples of observed expectations
+	Packets     uint64 `json:"packets"`
+	Connections int    `json:"connections"`
+	Limited     int    `json:"limited"`   // connections of which Limit left packets out
+	Shortened   uint64 `json:"shortened"` // packets that are shorter than they were captured
+	Lost        uint64 `json:"lost"`      // packets of these connections that could not be written
+	LeftOut     int    `json:"left_out"`  // connections beyond what one file takes
+}

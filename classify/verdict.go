@@ -57,6 +57,11 @@ func (a *Auditor) judge(c *flow.Conn) judged {
 	if j, ok := a.documented(); ok {
 		return j
 	}
+	if a.checkAnnounced(c, v) || flipped != v && a.checkAnnounced(c, flipped) {
+		if j, ok := a.documented(); ok {
+			return j
+		}
+	}
 	steps := [...]func(*flow.Conn, *view, *view) (judged, bool){a.deviating, a.reversedRoles, a.silent, a.platformService, a.icmpError}
 	for _, step := range steps {
 		if j, ok := step(c, v, flipped); ok {
@@ -74,6 +79,26 @@ func (a *Auditor) checkPlan(into []checked, c *flow.Conn, v *view) []checked {
 		}
 	}
 	return into
+}
+
+// checkAnnounced checks the flows with dynamic ports that announce this port, though it is none that the responder's OS would pick; false where there is none.
+// What the control conversation said goes before what is known of hosts: servers may be set to other ports.
+func (a *Auditor) checkAnnounced(c *flow.Conn, v *view) bool {
+	if a.set.Site == nil || len(a.dynamic.ports) == 0 || !c.Proto.HasPorts() {
+		return false
+	}
+	before := len(a.checks)
+	for _, cand := range a.set.Joining(v.orig, v.resp) {
+		f := cand.Flow
+		if f.AnnouncedBy == "" || f.Proto != c.Proto.String() || !a.set.HasDynamic(f, v.resp.Host) || !a.dynamic.told(a, c, v, announcers[f.AnnouncedBy]) ||
+			slices.ContainsFunc(a.checks, func(k checked) bool { return k.Flow == f && k.view == v }) {
+			continue
+		}
+		cand.Port = rules.PortDynamic
+		o := a.newOption(cand, v.orig.Host, c.Proto, before+len(a.plan(c, v).options))
+		a.checks = append(a.checks, a.check(c, v, &o))
+	}
+	return len(a.checks) > before
 }
 
 // documented is step 3: the best flow that is fully met, the others kept as shared.

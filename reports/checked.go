@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -93,3 +94,76 @@ func sentences(list ...string) string {
 	}
 	return strings.Join(out, " ")
 }
+
+// evidenceFileText says what the capture file with the packets of findings holds.
+func evidenceFileText(e *classify.EvidenceFile) string {
+	text := fmt.Sprintf("%s: %s of %s, %s", e.File, plural(e.Packets, "packet"), plural(uint64(max(e.Connections, 0)), "connection"), e.Mode)
+	if e.Mode == "headers" {
+		text += " only"
+	}
+	if e.Passes {
+		text += ", with samples of observed expectations"
+	}
+	if e.Limit > 0 {
+		text += fmt.Sprintf("; at most %s a connection, which left packets of %d out", plural(uint64(e.Limit), "packet"), e.Limited)
+	}
+	if e.Lost > 0 {
+		text += fmt.Sprintf("; %s could not be written", plural(e.Lost, "packet"))
+	}
+	if e.LeftOut > 0 {
+		text += fmt.Sprintf("; %s found no place", plural(uint64(e.LeftOut), "connection"))
+	}
+	return text
+}
+
+// recordText is the site's word on how a capture was made.
+func recordText(r *classify.CaptureRecord) string {
+	parts := []string{"method " + r.Method}
+	for _, p := range []pairView{{"device", r.Device}, {"filter", r.Filter}, {"clock", r.ClockSource}, {"clock offset", r.ClockOffset}, {"operator", r.Operator}} {
+		if p.Text != "" {
+			parts = append(parts, p.Label+" "+p.Text)
+		}
+	}
+	events, more := cut(r.Custody, maxCustody)
+	for _, e := range events {
+		parts = append(parts, fmt.Sprintf("%s %s: %s", e.When, e.Who, e.What))
+	}
+	if more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more events, in the JSON report", more))
+	}
+	return Clean(strings.Join(parts, "; "))
+}
+
+// saidByFile is what a capture file says of how it was made, where the site says something of that too; else "".
+func saidByFile(in *classify.Input) string {
+	if len(in.Records) == 0 {
+		return ""
+	}
+	var parts []string
+	for _, p := range []pairView{{"application", in.Application}, {"system", in.OS}} {
+		if p.Text != "" {
+			parts = append(parts, p.Label+" "+p.Text)
+		}
+	}
+	faces, more := cut(in.Interfaces, maxCustody)
+	for _, f := range faces {
+		if f.Name+f.Filter == "" {
+			continue
+		}
+		text := "interface " + f.Name
+		if f.Filter != "" {
+			text += ", filter " + f.Filter
+		}
+		parts = append(parts, text)
+	}
+	if more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more interfaces", more))
+	}
+	if len(parts) == 0 {
+		return "nothing"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// maxCustody is how many events of a capture file's life, or interfaces beside them, are written out.
+const maxCustody = 50

@@ -48,6 +48,7 @@ var htmlWords = template.FuncMap{
 	"basis":        func(b string) string { return basisWords[b] },
 	"open":         orOpen,
 	"sum":          countSum,
+	"evidenceFile": evidenceFileText,
 	"resultTitle":  resultTitle,
 }
 

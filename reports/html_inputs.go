@@ -53,6 +53,7 @@ func newInputView(number int, in *classify.Input) inputView {
 		add("SHA256", "not computed (--hash none)")
 	}
 	add("Capture application", in.Application)
+	add("Capture oper-sys", in.OS)
 	add("Number of interfaces in file", fmt.Sprint(len(in.Interfaces)))
 	faces, more := cut(in.Interfaces, htmlHosts)
 	for i, f := range faces {
@@ -66,6 +67,9 @@ func newInputView(number int, in *classify.Input) inputView {
 		state += ": " + in.Detail
 	}
 	add("Read", fmt.Sprintf("%d of %d bytes, %s", in.Read, in.Read+in.Unread, state))
+	for i := range in.Records {
+		add("By the site, "+in.Records[i].For, recordText(&in.Records[i]))
+	}
 	v.Notes, _ = cut(in.Warnings, htmlHosts)
 	return v
 }

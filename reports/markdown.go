@@ -296,6 +296,9 @@ func (t *ticket) identification(a *classify.Audit) {
 	if n := a.Annotations; n != nil {
 		row("annotations", n.File, n.SHA256)
 	}
+	if e := a.Evidence; e != nil {
+		row("evidence", e.File, e.SHA256)
+	}
 	for i, in := range a.Inputs {
 		row(fmt.Sprintf("input %d", i), inputName(in.Name), in.SHA256)
 	}
@@ -303,13 +306,31 @@ func (t *ticket) identification(a *classify.Audit) {
 		row(escapeMarkdown(cleanText(k.Kind))+" pack", k.Name, k.SHA256)
 	}
 	all := len(a.Parts) + len(a.Inputs) + len(a.Packs)
-	for _, one := range []bool{a.Site != nil, a.Compared != nil, a.Annotations != nil} {
+	for _, one := range []bool{a.Site != nil, a.Compared != nil, a.Annotations != nil, a.Evidence != nil} {
 		if one {
 			all++
 		}
 	}
 	t.table([]string{"what", "name", "SHA-256"}, rows, all, t.most.table, "file")
+	t.records(a.Inputs)
 	t.line("\nWritten by %s.", escapeMarkdown(cleanText(a.Tool.Name+" "+a.Tool.Version)))
+}
+
+// records are what the site and the files themselves say of how captures were made.
+func (t *ticket) records(inputs []classify.Input) {
+	var rows [][]string
+	all := 0
+	for i := range inputs {
+		for j := range inputs[i].Records {
+			if all++; len(rows) < ticketRows {
+				rows = append(rows, []string{markdownCode(inputName(inputs[i].Name)), escapeMarkdown(recordText(&inputs[i].Records[j])), escapeMarkdown(Clean(saidByFile(&inputs[i])))})
+			}
+		}
+	}
+	if all > 0 {
+		t.line("")
+		t.table([]string{"capture", "by the site", "by the file"}, rows, all, t.most.table, "record")
+	}
 }
 
 func shaCell(sha string) string {

@@ -87,6 +87,10 @@ func (p *page) inputs(a *classify.Audit) {
 		p.para(2, "", "site "+cleanText(a.Site.File))
 		p.line("     %s", cleanText(a.Site.SHA256))
 	}
+	if e := a.Evidence; e != nil {
+		p.para(2, "", "evidence "+cleanText(evidenceFileText(e)))
+		p.line("     %s", cleanText(e.SHA256))
+	}
 	if len(folded) > 0 {
 		p.para(2, "", "baseline packs of the program (see --all): "+strings.Join(folded, ", "))
 	}
@@ -107,6 +111,12 @@ func (p *page) input(number int, in *classify.Input) {
 		p.line("     %s", cleanText(in.SHA256))
 	} else {
 		p.para(5, "", "not hashed (--hash none): this report cannot be verified against its inputs")
+	}
+	if s := saidByFile(in); s != "" {
+		p.para(5, "by the file: ", Clean(s))
+	}
+	for i := range in.Records {
+		p.para(5, "by the site: ", Clean(in.Records[i].For)+": "+recordText(&in.Records[i]))
 	}
 	for _, w := range in.Warnings {
 		p.para(5, "warning: ", Clean(w))

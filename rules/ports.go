@@ -178,6 +178,11 @@ func (s *Set) PortsOf(f *Flow, resp *Host) []PortRange {
 	return ranges
 }
 
+// HasDynamic says whether ports of a flow at a responding host are dynamic, by its document or the site.
+func (s *Set) HasDynamic(f *Flow, resp *Host) bool {
+	return slices.ContainsFunc(s.flows[f].portsAt(resp), func(p portSpec) bool { return p.match == PortDynamic })
+}
+
 // tftpPorts are the transfer identifiers that a TFTP originator may pick: RFC 1350 leaves the choice to it, and boot firmware stays below the ranges of operating systems.
 var tftpPorts = []PortRange{{1024, 65535}}
 

@@ -130,7 +130,7 @@ func (r PortRange) Contains(p uint16) bool { return r.First <= p && p <= r.Last 
 //	names.go     ByName(name string) *Meaning; Together(a, b *Meaning) *Meaning; Named(*Membership, *Meaning) *Membership; HasNames() bool; NamedRole(role string) bool; IsProxy(*Host) bool
 //	site_payload.go  Unencrypted(*Flow) *Unencrypted; AcceptsDynamic(*Flow) ([]PortRange, bool)
 //	ports.go     SourcePorts(orig *Host, f *Flow) (ranges []PortRange, any bool); PortsOf(f *Flow, resp *Host) []PortRange
-//	             DynamicPorts(f *Flow, resp *Host) []PortRange
+//	             DynamicPorts(f *Flow, resp *Host) []PortRange; HasDynamic(f *Flow, resp *Host) bool
 //	when.go      Condition(f *Flow, at int64) State; Period() (from, until int64); AllowedAt(f *Flow, at int64) bool; Expected(f *Flow, orig *Host) Expected
 //	party.go     Sees(orig, resp netip.Addr) Sight
 //	             Exception(orig, resp End, flow.Proto, port uint16, at int64) (*Exception, Validity); Background(orig, resp End, flow.Proto, port uint16) *Background

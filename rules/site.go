@@ -12,6 +12,7 @@ type Site struct {
 	Dynamic      []DynamicRange  `yaml:"dynamic"`
 	Proxies      []Proxy         `yaml:"proxies"`
 	Translations []Translation   `yaml:"translations"`
+	Captures     []CaptureRecord `yaml:"captures"`
 	Vantage      []Vantage       `yaml:"vantage"` // empty: a pair is visible only where two-way traffic between its networks was seen
 	Period       Period          `yaml:"period"`  // empty: all that the capture covers
 	Hours        []Hours         `yaml:"hours"`   // allowed hours of documented flows; empty: any time
@@ -111,6 +112,33 @@ type Translation struct {
 type Vantage struct {
 	Name string `yaml:"name"`
 	Sees []Pair `yaml:"sees"`
+}
+
+// CaptureRecord says how captures were made and in whose hands they were. It changes no verdict; a
+// filter is taken as one that the file names: absence proves nothing unless the site states its vantage. File and Interface say of which captures: both hold where
+// both are given.
+type CaptureRecord struct {
+	File      string    `yaml:"file"`      // pattern of path.Match for the base name; with a slash in it, for the name as the audit has it
+	Interface string    `yaml:"interface"` // that the file names
+	Device    string    `yaml:"device"`    // that captured: a probe, a switch and its mirror port
+	Method    string    `yaml:"method"`    // span, tap, host, other
+	Filter    string    `yaml:"filter"`    // of the capture; "" is none known
+	Clock     Clock     `yaml:"clock"`
+	Operator  string    `yaml:"operator"`
+	Custody   []Custody `yaml:"custody"` // in the order of events
+}
+
+// Clock is the clock behind the times of packets.
+type Clock struct {
+	Source string `yaml:"source"` // NTP, PTP, GPS, free-running, as the site words it
+	Offset string `yaml:"offset"` // from UTC as measured, a Go duration: "+12ms", "-1.5s"; "" is unknown
+}
+
+// Custody is one event in the life of a capture file.
+type Custody struct {
+	Who  string `yaml:"who"`
+	When string `yaml:"when"` // RFC 3339 or date
+	What string `yaml:"what"`
 }
 
 // Pair of prefixes or host names. Both directions unless OneWay.

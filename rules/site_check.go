@@ -35,6 +35,7 @@ func checkSite(s *Site, c checker) []Problem {
 	k.dynamic()
 	k.proxies()
 	k.translations()
+	k.captures()
 	k.vantage()
 	k.judgedTime()
 	k.expectations()

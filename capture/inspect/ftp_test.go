@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -109,6 +110,47 @@ func TestFTPLoss(t *testing.T) {
 	_, _, list := run(t, append(slices.Clone(segments[:9]), segments[10:]...)...)
 	if got := told(list); !slices.Equal(got, []string{"seen", "lost"}) {
 		t.Errorf("with an answer lost: %q", got)
+	}
+}
+
+// TestFTPDoubt: before it is certain that bytes are lost, they are told to be missing, from the last ones in order on.
+func TestFTPDoubt(t *testing.T) {
+	send := func(segments []segment, lose int) *harness {
+		h := newHarness()
+		for i, s := range segments {
+			if i == lose {
+				h.num++ // the capture lost it
+				continue
+			}
+			h.send(s)
+		}
+		return h
+	}
+	segments := ftp(21, orig("PASV\r\n"), resp("227 (192,0,2,7,82,9)\r\n"), orig("RETR a\r\n"), resp("150 ok\r\n"), resp("226 ok\r\n"))
+	at := slices.IndexFunc(segments, func(s segment) bool { return strings.HasPrefix(string(s.data), "PASV") })
+	for lose, want := range map[int]int64{at: int64(at), at + 1: int64(at) + 1, -1: 0} { // number of the packet since when bytes may be missing
+		h := send(segments, lose)
+		doubts := 0
+		for _, d := range h.doubts {
+			if doubts++; d.Event == flow.ControlWhole {
+				doubts = 0
+			}
+			if doubts == 1 && lose >= 0 && d.Since > 1_700_000_000e9+want*1e6 {
+				t.Errorf("packet %d lost: doubt since %d", lose, d.Since-1_700_000_000e9)
+			}
+		}
+		if (doubts > 0) != (lose >= 0) || slices.Contains(told(h.announcements), "lost") {
+			t.Errorf("packet %d lost: %d doubts, told %q", lose, doubts, told(h.announcements))
+		}
+		h.close(t)
+		last := h.announcements[len(h.announcements)-1]
+		if lost := last.Event == flow.ControlLost; lost != (lose >= 0) || lost && last.Since > 1_700_000_000e9+want*1e6 {
+			t.Errorf("packet %d lost: %+v", lose, last)
+		}
+	}
+	_, _, list := run(t, midstream(overTCP(21, orig("PASV\r\n")))...)
+	if list[0].Event != flow.ControlLost || list[0].Since != math.MinInt64 {
+		t.Errorf("midstream: %+v", list)
 	}
 }
 

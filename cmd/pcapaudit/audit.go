@@ -13,6 +13,7 @@ import (
 	"pcapaudit/capture/flow"
 	"pcapaudit/classify"
 	"pcapaudit/reports"
+	"pcapaudit/rules"
 )
 
 // auditFlags are the flags of audit.
@@ -49,6 +50,10 @@ them out. Without --site roles cannot be verified, and the result is never clean
 --baseline marks findings as known or new and changes no verdict; with --gate new, for pipelines, the exit
 code is 1 only where a finding that decides is new, and else as if there were no deviation.
 
+--evidence writes the packets that findings rest on to a capture file of its own, with their times and
+interfaces; a comment on each packet names its findings. It is a second pass over the captures: one that has
+changed meanwhile gives no evidence and exit code 4, and the reports are written all the same.
+
 ` + packetHelp[1:] + ` An expectation that
 the filter could have hidden is not testable; where the site states no period, --since and --until are it.
 
@@ -59,6 +64,7 @@ Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no 
   pcapaudit audit --site site.yaml --net 10.20.0.0/24 --since 2026-11-22T03:00:00Z --until 2026-11-22T05:00:00Z rotated/
   pcapaudit audit --site site.yaml --baseline approved.json --gate new --annotations review.yaml tonight.pcapng
   pcapaudit audit --site site.yaml --report audit.json --report audit.txt --sign ~/.ssh/id_ed25519 tonight.pcapng
+  pcapaudit audit --site site.yaml --report audit.json --evidence findings.pcapng --passes tonight.pcapng
   pcapaudit audit --site site.yaml --dedup --key vlan mirror-port.pcapng
   tcpdump -w - -i eth0 | pcapaudit audit --rules azure-data-box -`,
 		Args: atLeast(1, "name a capture file, a directory of rotated files, or - for standard input"),
@@ -74,6 +80,8 @@ Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no 
 	fl.StringVar(&f.hash, "hash", "sha256", "`HASH` of the inputs for the report: sha256, none")
 	completeWords(c, "hash", "sha256", "none")
 	fl.BoolVar(&f.all, "all", false, "show every finding, host and flow; fold nothing")
+	f.evidence.register(c)
+	f.oscal.register(c)
 	annotationsFlag(c, &f.annotations)
 	signFlag(c, &f.sign)
 	f.baseline.register(c)
@@ -83,7 +91,7 @@ Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no 
 }
 
 func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error {
-	look, format, err := u.rendering(f.format, f.all)
+	look, format, err := u.rendering(f.format, f.all, f.oscal)
 	if err != nil {
 		return err
 	}
@@ -93,17 +101,16 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if f.sign != "" && f.hash == "none" {
 		return exitError{exitUsage, hint(fmt.Errorf("sign: %w", errNotHashed), "leave out --hash none")}
 	}
+	if err := f.evidence.check(args); err != nil {
+		return err
+	}
 	asked := f.invocation(args)
 	config, err := captureConfig(asked)
 	if err != nil {
 		return err
 	}
 	config.Stdin = u.in
-	old, oldSum, err := f.baseline.load()
-	if err != nil {
-		return err
-	}
-	annotations, err := u.loadAnnotations(f.annotations)
+	beside, err := u.loadBeside(f)
 	if err != nil {
 		return err
 	}
@@ -126,15 +133,39 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if err != nil {
 		return err
 	}
+	for _, w := range audit.Warnings[len(warnings):] {
+		u.warn("%s", w)
+	}
 	audit.Warnings = append(audit.Warnings, u.passedOver(result, out.owns)...)
 	if err := out.spare(inputNames(result)); err != nil {
 		return err
 	}
-	if annotations != nil {
-		u.addAnnotations(audit, annotations)
+	u.verdict = u.addBeside(audit, beside, f.baseline)
+	lost := u.addEvidence(ctx, audit, f.evidence, config, result, out)
+	return errors.Join(nothingRead(result), lost, writeAudit(u, audit, format, look, out))
+}
+
+// beside is what an audit shows beside its own judgement.
+type beside struct {
+	old         *classify.Audit // the baseline; nil without one
+	sum         string          // its SHA-256
+	annotations *rules.Annotations
+}
+
+func (u *ui) loadBeside(f auditFlags) (b beside, err error) {
+	if b.old, b.sum, err = f.baseline.load(); err != nil {
+		return b, err
 	}
-	u.verdict = u.mark(audit, old, oldSum, f.baseline)
-	return errors.Join(nothingRead(result), writeAudit(u, audit, format, look, out))
+	b.annotations, err = u.loadAnnotations(f.annotations)
+	return b, err
+}
+
+// addBeside gives the exit code that follows from the result, and from the gate.
+func (u *ui) addBeside(a *classify.Audit, b beside, f baselineFlags) int {
+	if b.annotations != nil {
+		u.addAnnotations(a, b.annotations)
+	}
+	return u.mark(a, b.old, b.sum, f)
 }
 
 // inputNames are the files that were read, also those that a directory or a pattern stands for.

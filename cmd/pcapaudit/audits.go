@@ -41,12 +41,15 @@ func auditUnread(path string, err error) error {
 }
 
 // rendering is how and in which format standard output is written.
-func (u *ui) rendering(name string, all bool) (reports.Look, reports.Format, error) {
+func (u *ui) rendering(name string, all bool, oscal oscalFlags) (reports.Look, reports.Format, error) {
 	format, err := reports.ByName(name)
 	if err != nil {
 		return reports.Look{}, format, exitError{exitUsage, err}
 	}
 	look, err := u.look(all)
+	if err == nil {
+		look, err = oscal.look(look)
+	}
 	return look, format, err
 }
 

@@ -29,7 +29,7 @@ together; 4 a file is no audit that this version can read; 5 output.`,
 		Args:              atLeast(2, "name the JSON reports of two audits or more"),
 		ValidArgsFunction: auditFiles,
 		RunE: func(_ *cobra.Command, args []string) error {
-			look, format, err := u.rendering(f.format, f.all)
+			look, format, err := u.rendering(f.format, f.all, f.oscal)
 			if err != nil {
 				return err
 			}

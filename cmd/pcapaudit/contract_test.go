@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -43,6 +44,12 @@ var auditKeys = map[string]string{
 	".totals":            "verdict connections packets bytes",
 	".encryption":        "verified not_verified documented_cleartext client_certificates",
 	".expectations.open": "host status reason cause decides",
+	".inputs":            "name format compression size read unread sha256 packets first last state detail application os interfaces warnings",
+}
+
+// evidenceKeys are those that --evidence adds.
+var evidenceKeys = map[string]string{
+	".evidence_file": "file sha256 mode packets_per_connection passes packets connections limited shortened lost left_out",
 }
 
 func TestAuditJSONFollowsTheContract(t *testing.T) {
@@ -53,6 +60,7 @@ func TestAuditJSONFollowsTheContract(t *testing.T) {
 	if again := output(t, exitDeviations, args...); !bytes.Equal(text, again) {
 		t.Error("two audits of the same inputs differ")
 	}
+	checkKeys(t, "audit --evidence", output(t, exitDeviations, append(args, "--evidence", filepath.Join(t.TempDir(), "e.pcapng"))...), evidenceKeys)
 }
 
 // output runs a command line and gives its standard output.

@@ -50,11 +50,11 @@ func (u *ui) passedOver(r *capture.Result, own func(path string) bool) []string 
 	var warnings []string
 	for _, text := range r.Skipped {
 		if path, _, _ := strings.Cut(text, ": "); !own(path) {
-			warnings = append(warnings, "passed over "+text)
+			warnings = append(warnings, passedOver+text)
 		}
 	}
 	if more := r.SkippedAll - len(r.Skipped); more > 0 {
-		warnings = append(warnings, fmt.Sprintf("passed over %d more files that are no captures", more))
+		warnings = append(warnings, fmt.Sprintf(passedOver+"%d more files that are no captures", more))
 	}
 	for _, w := range warnings {
 		u.warn("%s", w)
@@ -205,7 +205,7 @@ func innerDetail(l *capture.Ledger) []classify.Count {
 
 func inputFacts(in *capture.Input) classify.Input {
 	out := classify.Input{Name: in.Name, Format: in.Format, Compression: in.Compression, Size: in.Size, Read: in.Read, Unread: in.Unread, SHA256: in.SHA256,
-		Packets: in.Packets, State: in.State.String(), Detail: in.Detail, Application: in.Application, Warnings: in.Warnings}
+		Packets: in.Packets, State: in.State.String(), Detail: in.Detail, Application: in.Application, OS: in.OS, Warnings: in.Warnings}
 	if in.Packets > in.BadTimes {
 		out.First, out.Last = flow.Stamp(in.First), flow.Stamp(in.Last)
 	}

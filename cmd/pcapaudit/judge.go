@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
-	"strings"
 
 	"pcapaudit/capture"
 	"pcapaudit/classify"
@@ -52,8 +50,3 @@ func (u *ui) judge(ctx context.Context, c capture.Config, set *rules.Set, o clas
 
 // passedOver begins the warnings about files that were no captures.
 const passedOver = "passed over "
-
-// withoutPassedOver leaves the warnings that follow from captures, packs and site.
-func withoutPassedOver(warnings []string) []string {
-	return slices.DeleteFunc(slices.Clone(warnings), func(w string) bool { return strings.HasPrefix(w, passedOver) })
-}

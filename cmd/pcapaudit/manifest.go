@@ -110,8 +110,11 @@ func (s *statement) hashOf(name string) string {
 	return s.Subject[i].Digest.SHA256
 }
 
-// hashFile is the SHA-256 of a file's bytes.
+// hashFile is the SHA-256 of a regular file's bytes. Audits and manifests name the files, so that anything else might never end.
 func hashFile(path string) (string, error) {
+	if st, err := os.Stat(path); err == nil && !st.Mode().IsRegular() {
+		return "", errors.New("not a regular file")
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
@@ -138,8 +141,8 @@ func readSmall(path string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// beside gives an output's name as seen from the manifest's folder; the path itself where there is no way from one to the other.
-func beside(manifest, path string) string {
+// nameFrom gives an output's name as seen from the manifest's folder; the path itself where there is no way from one to the other.
+func nameFrom(manifest, path string) string {
 	if name, err := filepath.Rel(filepath.Dir(manifest), path); err == nil {
 		return filepath.ToSlash(name)
 	}

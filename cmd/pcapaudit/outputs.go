@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"pcapaudit/classify"
@@ -15,10 +16,13 @@ import (
 // outputs are the files of one audit: opened before it, so that a path that cannot be written fails at once, and named after it.
 type outputs struct {
 	files   []*outputFile
-	formats []reports.Format // of files, one each; the list of connections and the manifest come after them
+	formats []reports.Format // of files, one each; the list of connections, the evidence and the manifest come after them
 	list    *reports.Connections
 	listed  *outputFile // of list
 	seal    *seal       // nil: nothing is signed
+	look    reports.Look
+
+	evidence *outputFile // the packets of findings; nil: not asked for
 }
 
 // outputFlags name the files that a command writes.
@@ -26,12 +30,18 @@ type outputFlags struct {
 	reports     []string
 	connections string
 	sign        string // key file
+	evidence    evidenceFlags
+	oscal       oscalFlags
 }
 
 // openOutputs opens the files that the flags name. sources are files that the audit reads: an output must never take the place of evidence or rules.
 func openOutputs(f outputFlags, sources []string) (*outputs, error) {
 	o := &outputs{}
-	err := o.open(f)
+	look, err := f.oscal.look(reports.Look{All: true})
+	if err == nil {
+		o.look = look
+		err = o.open(f)
+	}
 	if err == nil {
 		err = o.spare(sources)
 	}
@@ -53,8 +63,17 @@ func (o *outputs) open(f outputFlags) error {
 		}
 		o.formats = append(o.formats, format)
 	}
-	if err := o.openList(f.connections); err != nil || f.sign == "" {
+	if err := o.openList(f.connections); err != nil {
 		return err
+	}
+	if f.evidence.file != "" {
+		if err := o.add(f.evidence.file); err != nil {
+			return err
+		}
+		o.evidence = o.files[len(o.files)-1]
+	}
+	if f.sign == "" {
+		return nil
 	}
 	return o.openSeal(f.sign, f.reports)
 }
@@ -136,7 +155,7 @@ func (o *outputs) owns(path string) bool {
 func (o *outputs) render(a *classify.Audit) error {
 	for i, format := range o.formats {
 		w := bufio.NewWriterSize(o.files[i], 1<<16)
-		err := format.Write(w, a, reports.Look{All: true})
+		err := format.Write(w, a, o.look)
 		if err == nil {
 			err = w.Flush()
 		}
@@ -162,6 +181,12 @@ func (o *outputs) commit() error {
 		errs = append(errs, f.commit())
 	}
 	return errors.Join(errs...)
+}
+
+// drop gives up one file.
+func (o *outputs) drop(f *outputFile) {
+	f.discard()
+	o.files = slices.DeleteFunc(o.files, func(other *outputFile) bool { return other == f })
 }
 
 func (o *outputs) discard() {

@@ -17,6 +17,7 @@ func (f *reportFlags) register(c *cobra.Command) {
 	reportFlag(c, &f.reports)
 	annotationsFlag(c, &f.annotations)
 	signFlag(c, &f.sign)
+	f.oscal.register(c)
 	c.Flags().BoolVar(&f.all, "all", false, "show every finding, host and flow; fold nothing")
 }
 
@@ -37,7 +38,7 @@ that this version can read; 5 output.`,
 		Args:              exactly(1, "name the JSON report of an audit"),
 		ValidArgsFunction: auditFiles,
 		RunE: func(_ *cobra.Command, args []string) error {
-			look, format, err := u.rendering(f.format, f.all)
+			look, format, err := u.rendering(f.format, f.all, f.oscal)
 			if err != nil {
 				return err
 			}

@@ -89,7 +89,7 @@ func (o *outputs) sealed(a *classify.Audit) error {
 		if err != nil {
 			return outputError(f.path, bare(err), spaceAdvice)
 		}
-		written = append(written, subject{beside(s.manifest.path, f.path), digest{sum}})
+		written = append(written, subject{nameFrom(s.manifest.path, f.path), digest{sum}})
 	}
 	statement, err := statementOf(a, written, s.sources)
 	if err != nil {

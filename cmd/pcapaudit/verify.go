@@ -110,6 +110,7 @@ func (v *verification) again(ctx context.Context, quick bool) error {
 		return v.combined(quick)
 	}
 	sources := v.sources()
+	v.evidenceFile()
 	b := &v.audit.Result.Basis
 	switch {
 	case v.failed > 0 || v.unreadable:

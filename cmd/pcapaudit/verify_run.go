@@ -121,6 +121,10 @@ func (v *verification) rerun(ctx context.Context, at located) error {
 		v.fail("run", err.Error())
 		return nil
 	}
+	if err := v.evidenceAgain(ctx, again, config, result.Inputs, at.captures); err != nil {
+		v.fail("run", err.Error())
+		return nil
+	}
 	return v.compare(again)
 }
 
