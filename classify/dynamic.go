@@ -146,8 +146,7 @@ type announcement uint8
 const (
 	announced announcement = iota
 	unannounced
-	unreadAnnouncement   // it may lie before the capture, or in what could not be read
-	unseenAnnouncement   // nothing can be said: who opened the connection is not known, or the filter left out what announces it
+	unreadAnnouncement   // it may lie before the capture, in what could not be read or was left out by the filter, or who opened the connection is not known
 	acceptedAnnouncement // there is none, and the site does not ask for one
 )
 
@@ -160,7 +159,7 @@ func (d *dynamics) state(a *Auditor, c *flow.Conn, v *view, o *option) announcem
 	case o.accepts(v.to.Port()):
 		return acceptedAnnouncement
 	case c.KnownBy.Uncertain(), !a.showsControl(v, by):
-		return unseenAnnouncement
+		return unreadAnnouncement
 	}
 	orig, resp := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
 	switch by {

@@ -27,7 +27,7 @@ port tftp 10.0.0.2:1030 10.0.0.10:69 peer=10.0.0.2 to=10.0.0.10:0 udp @1s for=60
 		{"10.0.0.20:50002 > 10.0.0.10:50500 tcp established", "indeterminate unannounced flow=p/rpc-dynamic unverified=announcement"},
 		{"10.0.0.20:50002 > 10.0.0.10:50502 tcp established @1500ms", "deviation unannounced flow=p/rpc-dynamic"},
 		{"10.0.0.20:50003 > 10.0.0.10:40000 tcp established @6s", "unexpected undocumented-service"}, // outside the responder's range
-		{"10.0.0.20:50004 > 10.0.0.10:50502 tcp midstream port @5s", "documented flow=p/rpc-dynamic unverified=originator,source-port,announcement"},
+		{"10.0.0.20:50004 > 10.0.0.10:50502 tcp midstream port @5s", "indeterminate unannounced flow=p/rpc-dynamic unverified=originator,source-port,announcement"},
 		{"10.0.0.20:1000 > 10.0.0.10:50500 tcp established @6s", "deviation source-port flow=p/rpc-dynamic"},
 		{"10.0.0.20:1000 > 10.0.0.10:50503 tcp established @6s", "deviation source-port,unannounced flow=p/rpc-dynamic"},
 		{"10.0.0.10:51000 > 10.0.0.2:40000 udp answered @1s", "documented flow=p/boot-answer"},

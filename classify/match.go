@@ -259,7 +259,6 @@ func (k *checked) announcement(a *Auditor, c *flow.Conn) {
 	case state == acceptedAnnouncement:
 	case k.Flow.AnnouncedBy == "tftp" && !a.ephemeral(k.view, k.Flow):
 		k.stray = true
-	case state == unseenAnnouncement:
 	case state == unannounced:
 		k.broken |= whyUnannounced
 		k.opens &^= openAnnouncement
