@@ -44,6 +44,9 @@ func TestSameSeedSameBytes(t *testing.T) {
 // TestAudited runs the real program: the list of connections has as many of each protocol and outcome as the generator made, the ledgers balance, and
 // about 95 of 100 connections are documented, less where packets are cut before the port that a server announces.
 func TestAudited(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: builds and runs the program; its resident memory shows that of a test with the race detector")
+	}
 	dir := t.TempDir()
 	program, err := trial.Build(dir, trial.Usual)
 	if err != nil {
