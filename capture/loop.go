@@ -59,7 +59,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 
 // newRun opens the inputs.
 func newRun(ctx context.Context, c *Config) (*run, error) {
-	options := inputOptions{hash: c.Hash}
+	options := inputOptions{hash: c.Hash, learn: c.Learn.Name}
 	if ctx.Err() == nil {
 		options.stop = ctx.Done()
 	}

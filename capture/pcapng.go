@@ -14,6 +14,7 @@ const (
 	blockInterface  = 1
 	blockPacket     = 2 // obsolete
 	blockSimple     = 3
+	blockNames      = 4
 	blockStatistics = 5
 	blockEnhanced   = 6
 
@@ -25,6 +26,8 @@ const (
 // ngReader reads a pcapng file. Every section has its own byte order and its own interfaces.
 type ngReader struct {
 	in     *Input
+	file   uint16
+	learn  func(*flow.Name) // nil: names are passed over
 	swap   bool
 	ifaces []ngInterface // of the current section
 }
@@ -125,6 +128,8 @@ func (p *ngReader) other(kind uint32, swap bool, body []byte, b *recordBatch) *f
 		return p.simple(body, b)
 	case blockStatistics:
 		return p.statistics(body)
+	case blockNames:
+		p.names(body)
 	}
 	p.in.SkippedBlocks++
 	return nil

@@ -7,13 +7,16 @@ import (
 	"io"
 	"math"
 	"os"
+
+	"pcapaudit/capture/flow"
 )
 
 // inputOptions are how inputs are read.
 type inputOptions struct {
-	hash     bool            // SHA-256 of every input
-	expanded int64           // bytes that a compressed input may expand to; 0: maxExpanded
-	stop     <-chan struct{} // ends the reading of streams; nil: nothing does
+	hash     bool             // SHA-256 of every input
+	expanded int64            // bytes that a compressed input may expand to; 0: maxExpanded
+	stop     <-chan struct{}  // ends the reading of streams; nil: nothing does
+	learn    func(*flow.Name) // takes the names of name-resolution blocks; nil: nobody does
 }
 
 // source is one input that is being read.
@@ -32,6 +35,7 @@ type source struct {
 	ng     bool
 	pcap   pcapReader
 	pcapng ngReader
+	learn  func(*flow.Name)
 	ended  bool         // the Input is settled
 	closed bool         // listed, to be opened again
 	turn   int64        // merging: time of the packet handed out last
@@ -81,6 +85,7 @@ func (s *source) open(o inputOptions, size int) (err error) {
 
 // unpack puts the window over the stored bytes, with a decompressor in between where they begin like compressed data.
 func (s *source) unpack(o inputOptions, size int) {
+	s.learn = o.learn
 	if s.in.Compression = compressionOf(s.stored.head); s.in.Compression == "" && s.stat != nil {
 		size = int(min(int64(size), s.in.Size+1))
 	}
@@ -127,7 +132,7 @@ func (s *source) header() error {
 			return fmt.Errorf("%w: it begins like pcapng, but has no byte-order magic at byte 8", errNotCapture)
 		}
 		s.ng, s.in.Format = true, "pcapng"
-		s.pcapng = ngReader{in: s.in}
+		s.pcapng = ngReader{in: s.in, file: s.index, learn: s.learn}
 	default:
 		return s.foreign(magic)
 	}

@@ -123,7 +123,7 @@ func (c *conversation) clear(what string) { c.tell(flow.FactCleartext, what) }
 
 // claim tells a name that the originator uses for the responder. What is no host name is left out; numeric addresses are no names.
 func (c *conversation) claim(origin flow.NameOrigin, name []byte) {
-	if host, ok := hostName(name); ok {
+	if host, ok := HostName(name); ok {
 		c.add(flow.FactName, origin, host)
 	}
 }

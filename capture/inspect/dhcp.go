@@ -121,7 +121,7 @@ func parseDHCP(b []byte) (m dhcpMessage, ok bool) {
 		case code == optLease && len(value) == 4:
 			m.lease = binary.BigEndian.Uint32(value)
 		case code == optHostName && !qualified:
-			m.name, _ = hostName(value)
+			m.name, _ = HostName(value)
 		case code == optFQDN && len(value) > 3:
 			if name, ok := clientFQDN(value); ok {
 				m.name, qualified = name, true
@@ -136,7 +136,7 @@ func clientFQDN(b []byte) (string, bool) {
 	const flagE = 4
 	text := b[3:]
 	if b[0]&flagE == 0 {
-		return hostName(text)
+		return HostName(text)
 	}
 	if text[len(text)-1] != 0 { // a name that is not fully qualified
 		text = append(text[:len(text):len(text)], 0)
@@ -153,7 +153,7 @@ func clientFQDN(b []byte) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	return hostName(q.Name.Data[:q.Name.Length])
+	return HostName(q.Name.Data[:q.Name.Length])
 }
 
 // readDHCP6 recognises DHCP for IPv6 (RFC 8415, sections 8 and 9) on its ports.

@@ -165,11 +165,11 @@ func (r *dnsRecords) teach(c *conversation, asker int, q *dnsmessage.Question) {
 			}
 		}
 		n := flow.Name{Origin: origin, Asker: c.ends[asker].Addr(), Addr: addr, Until: validUntil(c.packet.at, min(ttl, h.ttl))}
-		if n.Name, ok = hostName([]byte(name)); !ok || !addr.IsValid() {
+		if n.Name, ok = HostName([]byte(name)); !ok || !addr.IsValid() {
 			continue
 		}
 		if last != name {
-			n.Chain, _ = hostName([]byte(last))
+			n.Chain, _ = HostName([]byte(last))
 		}
 		c.learned(n)
 		taught++

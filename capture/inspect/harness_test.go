@@ -244,7 +244,7 @@ func checkFacts(t testing.TB, facts []flow.Fact) {
 			t.Fatalf("facts are not in packet order: %v", facts)
 		}
 		if f.Kind == flow.FactName {
-			if name, ok := hostName([]byte(f.Value)); !ok || name != f.Value {
+			if name, ok := HostName([]byte(f.Value)); !ok || name != f.Value {
 				t.Fatalf("name %q is no host name", f.Value)
 			}
 		}

@@ -239,7 +239,7 @@ func hostOf(authority []byte) []byte {
 // connectNote says where a proxy is asked to connect to.
 func connectNote(target []byte) string {
 	host := ""
-	if name, ok := hostName(hostOf(target)); ok {
+	if name, ok := HostName(hostOf(target)); ok {
 		host = name
 	} else if addr, err := netip.ParseAddr(string(hostOf(target))); err == nil && addr.Zone() == "" {
 		host = addr.String()

@@ -7,10 +7,10 @@ import (
 	"pcapaudit/capture/flow"
 )
 
-// hostName brings a name from the wire into the form in which names are compared: lower case, without final dot. It refuses what is no host
+// HostName brings a name from the wire into the form in which names are compared: lower case, without final dot. It refuses what is no host
 // name: anything but letters, digits, hyphens, underscores and dots (so internationalised names come as A-labels, RFC 5890), labels of
 // more than 63 bytes, more than 253 in all, and addresses.
-func hostName(b []byte) (string, bool) {
+func HostName(b []byte) (string, bool) {
 	if n := len(b); n > 0 && b[n-1] == '.' {
 		b = b[:n-1]
 	}

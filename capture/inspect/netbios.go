@@ -134,7 +134,7 @@ func netbiosLearn(c *conversation, b []byte) {
 	if n := int(binary.BigEndian.Uint16(record[4:])); n <= len(addresses) {
 		addresses = addresses[:n]
 	}
-	host, ok := hostName(name)
+	host, ok := HostName(name)
 	for i := 0; ok && i < 8 && len(addresses) >= 6; i, addresses = i+1, addresses[6:] {
 		addr := reachable(netip.AddrFrom4([4]byte(addresses[2:6])))
 		if addresses[0]&netbiosGroupFlag != 0 || !addr.IsValid() {

@@ -96,10 +96,10 @@ func checkLearned(t *testing.T, turns int, names []flow.Name, announcements []fl
 		t.Fatalf("%d names, %d announcements in %d turns", len(names), len(announcements), turns)
 	}
 	for _, n := range names {
-		if host, ok := hostName([]byte(n.Name)); !ok || host != n.Name || !n.Addr.IsValid() || n.Addr.Is4In6() {
+		if host, ok := HostName([]byte(n.Name)); !ok || host != n.Name || !n.Addr.IsValid() || n.Addr.Is4In6() {
 			t.Fatalf("%+v", n)
 		}
-		if host, ok := hostName([]byte(n.Chain)); n.Chain != "" && (!ok || host != n.Chain || host == n.Name) {
+		if host, ok := HostName([]byte(n.Chain)); n.Chain != "" && (!ok || host != n.Chain || host == n.Name) {
 			t.Fatalf("%+v", n)
 		}
 		if n.Until != 0 && (n.Until < n.At || n.Until-n.At > 9*86400e9) {
