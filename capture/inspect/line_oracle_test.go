@@ -1,7 +1,6 @@
 package inspect_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,30 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"pcapaudit/capture"
 	"pcapaudit/capture/flow"
-	"pcapaudit/capture/inspect"
 )
 
-// textCapture is what a capture tells.
-type textCapture struct {
-	conns         []flow.Conn
-	announcements []flow.Announcement
-}
-
-func readText(t *testing.T, name string) textCapture {
-	t.Helper()
-	var s textCapture
-	_, err := capture.Run(context.Background(), capture.Config{Inputs: []string{name},
-		Emit:  func(c *flow.Conn) { s.conns = append(s.conns, *c) },
-		Learn: inspect.Learn{Announcement: func(a *flow.Announcement) { s.announcements = append(s.announcements, *a) }}})
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return s
-}
-
-func textCaptures(t *testing.T, patterns ...string) []string {
+func seens(t *testing.T, patterns ...string) []string {
 	t.Helper()
 	var names []string
 	for _, p := range patterns {
@@ -49,9 +28,9 @@ func textCaptures(t *testing.T, patterns ...string) []string {
 // TestFTPAgainstOracle: FTP announces exactly the ports that tshark found.
 func TestFTPAgainstOracle(t *testing.T) {
 	rows := 0
-	for _, oracle := range textCaptures(t, "*.dyn.tsv") {
+	for _, oracle := range seens(t, "*.dyn.tsv") {
 		var ours, theirs []string
-		for _, a := range readText(t, strings.TrimSuffix(oracle, ".dyn.tsv")).announcements {
+		for _, a := range readCapture(t, strings.TrimSuffix(oracle, ".dyn.tsv")).announcements {
 			if a.Event == flow.PortAnnounced && a.By == flow.AnnouncedByFTP {
 				ours = append(ours, fmt.Sprintf("%d %s %s %d", a.Packet, a.Peer, a.To.Addr(), a.To.Port()))
 			}
@@ -89,13 +68,13 @@ func TestTextAgainstTshark(t *testing.T) {
 		t.Skip("tshark reads all captures: half a minute")
 	}
 	compared := 0
-	for _, name := range textCaptures(t, "*.pcap", "*.pcapng", "otrf__covenant_psremoting*.cap") {
+	for _, name := range seens(t, "*.pcap", "*.pcapng", "otrf__covenant_psremoting*.cap") {
 		theirs := tsharkText(t, name)
 		if len(theirs) == 0 {
 			continue
 		}
 		ours := map[string][]string{}
-		for _, c := range readText(t, name).conns {
+		for _, c := range readCapture(t, name).conns {
 			key := textEnds(c.Orig.String(), c.Resp.String())
 			for _, f := range c.Facts {
 				if f.Kind == flow.FactProtocol || f.Kind == flow.FactName && f.Origin == flow.NameHTTP {

@@ -18,7 +18,7 @@ import (
 // TestTLSAgainstTshark compares the names in ClientHellos, and the versions of what is said to be encrypted, with what tshark dissects.
 func TestTLSAgainstTshark(t *testing.T) {
 	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("no tshark")
+		t.Skip("tshark is not installed: apt-get install tshark")
 	}
 	if testing.Short() {
 		t.Skip("tshark reads all captures: half a minute")
