@@ -65,13 +65,15 @@ type Counters struct {
 	// in the capture, or a wrong time stamp cut them in two.
 	Doubted    uint64
 	Unfollowed uint64 // TCP connections of which losses were not estimated, because too many were open
+	// Unpreviewed are the new connections that Options.Young was not shown, because too many were new at once.
+	Unpreviewed uint64
 }
 
 // Counters may be read at any time between two calls.
 func (t *Table) Counters() Counters {
 	c := Counters{Packets: t.packets, Created: t.created, Open: uint64(t.open), Ends: t.ends, Peak: uint64(t.peak),
 		Limit: uint64(t.limit), BadTime: t.badTime, Backward: t.clock.backward, Steps: t.clock.steps,
-		Contexts: uint64(len(t.contexts.list)), Other: t.otherContexts, Doubted: t.doubted, Lost: t.lostFacts, Unfollowed: t.losses.skipped}
+		Contexts: uint64(len(t.contexts.list)), Other: t.otherContexts, Doubted: t.doubted, Lost: t.lostFacts, Unfollowed: t.losses.skipped, Unpreviewed: t.youth.unpreviewed}
 	for _, n := range t.ends {
 		c.Emitted += n
 	}

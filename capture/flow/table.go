@@ -22,6 +22,7 @@ type Options struct {
 	// because inspection wants their payload. How many these are depends on how batches are cut: they must not change later answers.
 	// nil: all are taken.
 	Check  func(i int, evidence bool) bool
+	Young  func(*Conn)  // called by Advance once for each new connection, as it is then; it stays open. The Conn may be kept. nil: nobody looks
 	Ending func(uint32) // called for the record of a connection that ends while inspection follows it or waits for its payload; may call AddFact
 }
 
@@ -58,6 +59,8 @@ type Table struct {
 	lostFacts uint64
 	factBytes int // of facts
 	ending    func(uint32)
+	youth     youth
+	marks     marks
 
 	entries    [BatchSize]uint64 // of the batch: entries of the index at the places of its packets
 	candidates [BatchSize]uint32 // of the batch: the records behind them
@@ -84,6 +87,7 @@ func NewTable(o Options) *Table {
 		carried:  map[uint32]*carry{},
 		facts:    map[uint32][]Fact{},
 		failures: map[uint32]failure{},
+		youth:    youth{show: o.Young},
 	}
 	if o.Key != 0 {
 		t.hasher.contexts = &t.contexts
@@ -301,6 +305,8 @@ func (t *Table) create(p *Packet, exact *[2][16]byte) uint32 {
 		t.otherContexts++
 	}
 	t.index.add(p.Hash, rec)
+	t.youth.bear(&t.records.of[rec], rec, when)
+	t.marks.unmark(rec)
 	t.created++
 	t.open++
 	t.peak = max(t.peak, t.open)
@@ -316,4 +322,5 @@ func (t *Table) Close() {
 	t.records.free()
 	t.index.free()
 	t.losses.close()
+	t.marks.free()
 }

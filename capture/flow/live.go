@@ -1,0 +1,190 @@
+package flow
+
+import (
+	"slices"
+	"time"
+)
+
+// YoungAge is the age, in packet time, at which a connection is shown to Options.Young at the latest.
+const YoungAge = int64(5 * time.Second)
+
+const (
+	// settleAge is the age from which on a connection is shown whose outcome is known and on which inspection has decided: a handshake over
+	// a slow line is done by then, and most names are told.
+	settleAge = int64(time.Second)
+	// maxYoung bounds the connections that wait to be shown, at each of the two ages: 50,000 new ones a second fit.
+	maxYoung = 1 << 18
+)
+
+// young is a connection that waits to be shown.
+type young struct {
+	victim
+	born int64
+}
+
+// youth are the connections that Options.Young has not seen, oldest first: those younger than settleAge, and those that were not settled then.
+type youth struct {
+	show           func(*Conn) // nil: nobody waits
+	fresh, waiting queue
+	unpreviewed    uint64
+}
+
+// queue is first in, first out.
+type queue struct {
+	list []young
+	head int
+}
+
+func (q *queue) push(y young) bool {
+	if len(q.list)-q.head == maxYoung {
+		return false
+	}
+	if q.head > maxYoung { // what was taken is more than what is left
+		q.list = q.list[:copy(q.list, q.list[q.head:])]
+		q.head = 0
+	}
+	q.list = append(q.list, y)
+	return true
+}
+
+// older takes the first one if it was born at t or before.
+func (q *queue) older(t int64) (y young, ok bool) {
+	if q.head == len(q.list) {
+		q.list, q.head = q.list[:0], 0
+		return y, false
+	}
+	if y = q.list[q.head]; y.born > t {
+		return y, false
+	}
+	q.head++
+	return y, true
+}
+
+// bear notes a new connection.
+func (y *youth) bear(r *record, rec uint32, now int64) {
+	if y.show != nil && !y.fresh.push(young{victim{r.id, rec}, now}) {
+		y.unpreviewed++
+	}
+}
+
+// Advance lets the packet clock go on where no packet comes, for captures that do not end: connections that have been silent for too long
+// end, and new ones are shown to Options.Young. It may be called between two calls of AddBatch.
+func (t *Table) Advance(now int64) {
+	for _, rec := range t.dead {
+		t.records.put(rec)
+	}
+	t.dead = t.dead[:0]
+	if !t.clock.started {
+		t.clock.now, t.clock.start, t.clock.started = now, now, true
+	}
+	if now > t.clock.now {
+		t.clock.see(now)
+	}
+	if t.clock.now-t.swept > sweepInterval || t.clock.now < t.swept {
+		t.sweep()
+	}
+	t.preview()
+}
+
+func (t *Table) preview() {
+	y, now := &t.youth, t.clock.now
+	if y.show == nil {
+		return
+	}
+	for one, ok := y.fresh.older(now - settleAge); ok; one, ok = y.fresh.older(now - settleAge) {
+		switch {
+		case !t.stillOpen(one.victim):
+		case t.settled(one.rec):
+			y.show(t.conn(one.rec, EndInput))
+		case !y.waiting.push(one):
+			y.unpreviewed++
+		}
+	}
+	for one, ok := y.waiting.older(now - YoungAge); ok; one, ok = y.waiting.older(now - YoungAge) {
+		if t.stillOpen(one.victim) {
+			y.show(t.conn(one.rec, EndInput))
+		}
+	}
+}
+
+// stillOpen says whether a connection is still open: its record may be that of another one by now.
+func (t *Table) stillOpen(v victim) bool {
+	r := &t.records.of[v.rec]
+	return r.flags&live != 0 && r.id == v.id
+}
+
+// settled says whether more packets will hardly change what a connection is.
+func (t *Table) settled(rec uint32) bool {
+	r := &t.records.of[rec]
+	switch o := r.outcome(); {
+	case o == Refused:
+		return true
+	case o == Unanswered, o == HalfOpen, o == OneWay, o == OneSided:
+		return false
+	}
+	return r.flags&undecided == 0
+}
+
+// Step moves the times of everything open by the length of a step of the clock that the packets' times come from, so that no silence
+// seems longer or shorter than it was.
+func (t *Table) Step(by int64) {
+	t.clock.now += by
+	t.clock.start += by
+	t.clock.run = 0
+	t.clock.steps++
+	t.swept += by
+	t.records.each(func(_ uint32, r *record) {
+		if r.flags&timed != 0 {
+			r.first += by
+			r.last += by
+		}
+	})
+	for _, q := range []*queue{&t.youth.fresh, &t.youth.waiting} {
+		for i := q.head; i < len(q.list); i++ {
+			q.list[i].born += by
+		}
+	}
+}
+
+// marks are the packets that each side of an open connection had sent when a period began, by record number.
+type marks struct {
+	memory[[2]uint32]
+}
+
+// Mark begins a period: what EachActive tells counts from here.
+func (t *Table) Mark() {
+	if t.marks.of == nil {
+		t.marks.memory = newMemory[[2]uint32](len(t.records.of))
+	}
+	t.records.each(func(rec uint32, r *record) { t.marks.of[rec] = [2]uint32{r.sent(0), r.sent(1)} })
+}
+
+// unmark is for a new connection.
+func (m *marks) unmark(rec uint32) {
+	if m.of != nil {
+		m.of[rec] = [2]uint32{}
+	}
+}
+
+// EachActive calls f for every open connection of which both sides have sent since the last Mark, or of one-way traffic any side, in the order of first packets. The
+// connection stays open; f must not call the table.
+func (t *Table) EachActive(f func(*Conn)) {
+	t.victims = t.victims[:0]
+	t.records.each(func(rec uint32, r *record) {
+		if t.active(rec, r) {
+			t.victims = append(t.victims, victim{r.id, rec})
+		}
+	})
+	slices.SortFunc(t.victims, t.compare)
+	for _, v := range t.victims {
+		f(t.conn(v.rec, EndInput))
+	}
+}
+
+func (t *Table) active(rec uint32, r *record) bool {
+	var sent [2]bool
+	for side := range 2 {
+		sent[side] = r.sent(uint(side)) != 0 && (t.marks.of == nil || r.sent(uint(side)) != t.marks.of[rec][side])
+	}
+	return sent[0] && sent[1] || r.proto != TCP && (sent[0] || sent[1])
+}
