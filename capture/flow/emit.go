@@ -25,8 +25,7 @@ func (t *Table) end(rec uint32, why End) {
 		t.index.remove(t.hasher.hash(r.a, r.b, r.pa, r.pb, r.proto, t.hasher.part(r.context)), rec)
 	}
 	delete(t.carried, rec)
-	t.factBytes -= factBytes(t.facts[rec])
-	delete(t.facts, rec)
+	t.told.drop(rec)
 	delete(t.failures, rec)
 	r.end()
 	t.open--
@@ -37,7 +36,7 @@ func (t *Table) conn(rec uint32, why End) *Conn {
 	r := &t.records.of[rec]
 	ctx := t.contexts.get(r.context)
 	c := &Conn{ID: r.connID(), Proto: r.proto, End: why,
-		First: r.first, Last: r.last, VLANs: ctx.vlans, Tunnel: ctx.tunnel, Interface: ctx.iface, Facts: t.facts[rec]}
+		First: r.first, Last: r.last, VLANs: ctx.vlans, Tunnel: ctx.tunnel, Interface: ctx.iface, Facts: t.told.of(rec)}
 	ends := t.addrs(rec)
 	side, by := r.originator(ends)
 	c.KnownBy = by

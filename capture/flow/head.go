@@ -3,7 +3,6 @@ package flow
 import (
 	"encoding/binary"
 	"net/netip"
-	"unsafe"
 )
 
 // wanted says whether inspection gets the payload of p: of TCP all until it has decided, of UDP the first datagrams of each side, or all
@@ -68,35 +67,6 @@ func (r *record) firstByte(side uint, seq uint32) uint32 {
 		seq -= uint32(behind)
 	}
 	return seq
-}
-
-// maxFactBytes bounds the memory of the facts of all open connections together.
-const maxFactBytes = 64 << 20
-
-// factBytes is the memory of facts, as if nobody else had their values.
-func factBytes(facts []Fact) int {
-	n := cap(facts) * int(unsafe.Sizeof(Fact{}))
-	for i := range facts {
-		n += len(facts[i].Value)
-	}
-	return n
-}
-
-// AddFact adds a fact to a connection of the last batch. Facts beyond maxFacts or maxFactBytes, and those of a connection that has
-// ended, are counted as lost.
-func (t *Table) AddFact(rec uint32, f Fact) {
-	facts := t.facts[rec]
-	if t.records.of[rec].flags&live == 0 || len(facts) >= maxFacts || t.factBytes >= maxFactBytes {
-		t.lostFacts++
-		return
-	}
-	before := factBytes(facts)
-	if facts == nil {
-		facts = make([]Fact, 0, 6) // as many as a TLS connection tells
-	}
-	facts = append(facts, f)
-	t.facts[rec] = facts
-	t.factBytes += factBytes(facts) - before
 }
 
 // Addr4 is the IPv4 address of a Packet's end.

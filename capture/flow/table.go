@@ -8,9 +8,6 @@ const DefaultMaxConnections = 1 << 21
 // maxMaxConnections keeps line numbers within 32 bits.
 const maxMaxConnections = 1 << 29
 
-// maxFacts is the number of facts that are kept of one connection.
-const maxFacts = 16
-
 // Options of a table.
 type Options struct {
 	MaxConnections int         // open at once; 0 means DefaultMaxConnections
@@ -54,10 +51,8 @@ type Table struct {
 	victims   []victim
 	histogram []uint32
 	carried   map[uint32]*carry
-	facts     map[uint32][]Fact
+	told      told
 	failures  map[uint32]failure
-	lostFacts uint64
-	factBytes int // of facts
 	ending    func(uint32)
 	youth     youth
 	marks     marks
@@ -85,7 +80,7 @@ func NewTable(o Options) *Table {
 		limit:    limit,
 		step:     uint64(min(max(limit/16, 1), BatchSize)),
 		carried:  map[uint32]*carry{},
-		facts:    map[uint32][]Fact{},
+		told:     newTold(2*(limit+BatchSize) + 2),
 		failures: map[uint32]failure{},
 		youth:    youth{show: o.Young},
 	}
@@ -322,5 +317,6 @@ func (t *Table) Close() {
 	t.records.free()
 	t.index.free()
 	t.losses.close()
+	t.told.slots.free()
 	t.marks.free()
 }

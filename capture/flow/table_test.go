@@ -281,11 +281,11 @@ func TestFactsBounded(t *testing.T) {
 		b.N = 0
 	}
 	const facts = conns * maxFacts
-	if lost := table.Counters().Lost; lost < facts/10 || lost > facts/3 || table.factBytes > maxFactBytes+1<<10 {
-		t.Errorf("%d bytes of facts, %d of %d lost", table.factBytes, lost, facts)
+	if lost := table.Counters().Lost; lost < facts/10 || lost > facts/3 || table.told.bytes > maxFactBytes+1<<10 {
+		t.Errorf("%d bytes of facts, %d of %d lost", table.told.bytes, lost, facts)
 	}
-	if table.Close(); table.factBytes != 0 {
-		t.Errorf("%d bytes of facts of no connection", table.factBytes)
+	if table.Close(); table.told.bytes != 0 {
+		t.Errorf("%d bytes of facts of no connection", table.told.bytes)
 	}
 }
 

@@ -1,0 +1,83 @@
+package flow
+
+import "unsafe"
+
+const (
+	// maxFacts is the number of facts that are kept of one connection.
+	maxFacts = 16
+	// maxFactBytes bounds the memory of the facts of all open connections together.
+	maxFactBytes = 64 << 20
+)
+
+// told are the facts of open connections. A connection without any costs one look at a dense array when it ends, not three misses in a map.
+type told struct {
+	slots memory[uint32] // by record number: position in lists, 0 for none
+	lists [][]Fact
+	free  []uint32 // positions not in use
+	bytes int
+	lost  uint64
+}
+
+func newTold(records int) told {
+	return told{slots: newMemory[uint32](records), lists: make([][]Fact, 1)}
+}
+
+// of are the facts of a connection, in the order in which they were told.
+func (t *told) of(rec uint32) []Fact { return t.lists[t.slots.of[rec]] }
+
+// factBytes is the memory of facts, as if nobody else had their values.
+func factBytes(facts []Fact) int {
+	n := cap(facts) * int(unsafe.Sizeof(Fact{}))
+	for i := range facts {
+		n += len(facts[i].Value)
+	}
+	return n
+}
+
+func (t *told) add(rec uint32, f Fact) {
+	facts := t.of(rec)
+	if len(facts) >= maxFacts || t.bytes >= maxFactBytes {
+		t.lost++
+		return
+	}
+	before := factBytes(facts)
+	if facts == nil {
+		facts = make([]Fact, 0, 6) // as many as a TLS connection tells
+		t.slots.of[rec] = t.slot()
+	}
+	facts = append(facts, f)
+	t.lists[t.slots.of[rec]] = facts
+	t.bytes += factBytes(facts) - before
+}
+
+func (t *told) slot() uint32 {
+	if n := len(t.free); n > 0 {
+		slot := t.free[n-1]
+		t.free = t.free[:n-1]
+		return slot
+	}
+	t.lists = append(t.lists, nil)
+	return uint32(len(t.lists) - 1)
+}
+
+// drop forgets the facts of a connection that ended; who has them may keep them.
+func (t *told) drop(rec uint32) {
+	slot := t.slots.of[rec]
+	if slot == 0 {
+		return
+	}
+	t.bytes -= factBytes(t.lists[slot])
+	t.lists[slot] = nil
+	t.slots.of[rec] = 0
+	t.free = append(t.free, slot)
+}
+
+// AddFact adds a fact to a connection of the last batch. Facts beyond maxFacts or maxFactBytes, and those of a connection that has
+// ended, are counted as lost.
+func (t *Table) AddFact(rec uint32, f Fact) {
+	if t.records.of[rec].flags&live == 0 {
+		t.told.lost++
+		return
+	}
+	t.told.add(rec, f)
+}
