@@ -27,7 +27,7 @@ type ExtractConfig struct {
 	Read       []Input // Result.Inputs of the first pass: read again, in that order, as far as they were read
 	Want       []Wanted
 	Payload    bool        // whole packets as they were captured; else they end behind the headers of the connection that is wanted
-	Pseudonyms *Pseudonyms // for addresses in packets and for names of interfaces and inputs, not in Comments; nil: they stay as they are
+	Pseudonyms *Pseudonyms // for addresses in packets and for names of interfaces and inputs, not in Comments; leaves out the captures' own comments; nil: all stays as it is
 	Out        io.Writer   // takes a pcapng file
 }
 
@@ -38,6 +38,10 @@ type ExtractResult struct {
 	Limited     int    // of those, the ones of which Wanted.Limit left packets out
 	Shortened   uint64 // packets that are shorter than they were captured
 	Lost        uint64 // packets that belong to a connection and were not written; see maxHeld, and rewriter
+
+	// Comments that the packets written had in their capture: written with them, of those the ones that are cut, and left out for maxOriginals,
+	// maxOriginalBytes or Pseudonyms.
+	Comments, CommentsCut, CommentsLeft uint64
 }
 
 // Reasons why nothing can be extracted: errors.Is finds them in what Extract and Rereadable return.
@@ -68,7 +72,7 @@ func Rereadable(args []string) error {
 }
 
 // Extract is a second pass over inputs: it tracks connections as Run did and writes the packets of those that are wanted, in the order of
-// reading, with their times, interfaces and link types. It writes packets that Run counted in the connection, with fragments and what
+// reading, with their times, interfaces, link types and comments. It writes packets that Run counted in the connection, with fragments and what
 // carried them, and the ICMP errors that quote it. What was written is worth nothing where the error is not nil: a *ChangedError may be
 // found at the end only, by the hash.
 func Extract(ctx context.Context, c ExtractConfig) (ExtractResult, error) {

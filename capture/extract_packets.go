@@ -34,7 +34,7 @@ type extraction struct {
 	next     int
 	dropped  int           // records that were in held in front of those that are
 	waiting  map[place]int // of the fragments that wait in held: how many records were held before
-	bytes    int           // of the data in held
+	bytes    int           // of the data and comments in held
 	arrived  uint64        // fragments that waited so far: as the queue of the decoder numbers them
 	comments []string
 }
@@ -56,7 +56,16 @@ type place struct {
 type held struct {
 	hit
 	record
-	since int64 // packet time when it came
+	had   *originals // nil: none
+	since int64      // packet time when it came
+}
+
+func (h *held) size() int {
+	size := len(h.data)
+	if h.had != nil {
+		size += h.had.bytes
+	}
+	return size
 }
 
 func newExtraction(c *ExtractConfig) (*extraction, error) {
@@ -171,7 +180,7 @@ func (x *extraction) write(r *run) {
 		switch {
 		case rec.num > x.read[rec.file].Packets: // the first pass was stopped before it
 		case h.waits == 0 && x.next == len(x.held):
-			x.packet(r, h, rec)
+			x.packet(r, h, rec, x.originals(r, rec))
 		default:
 			x.hold(r, h, rec)
 		}
@@ -201,9 +210,9 @@ func (x *extraction) noteWaiting(r *run) {
 
 // hold keeps a record for later.
 func (x *extraction) hold(r *run, h *hit, rec *record) {
-	kept := held{hit: *h, record: *rec, since: r.decoder.now}
+	kept := held{hit: *h, record: *rec, had: x.originals(r, rec), since: r.decoder.now}
 	kept.by, kept.data = slices.Clone(h.by), slices.Clone(rec.data)
-	x.bytes += len(rec.data)
+	x.bytes += kept.size()
 	if h.waits != 0 {
 		x.waiting[place{rec.file, rec.num}] = x.dropped + len(x.held)
 	}
@@ -219,9 +228,9 @@ func (x *extraction) release(r *run, records, bytes int) {
 			break
 		}
 		if len(h.by) > 0 {
-			x.packet(r, &h.hit, &h.record)
+			x.packet(r, &h.hit, &h.record, h.had)
 		}
-		x.bytes -= len(h.data)
+		x.bytes -= h.size()
 		delete(x.waiting, place{h.file, h.num})
 		*h = held{}
 		x.next++
@@ -239,8 +248,8 @@ func (x *extraction) undecided(r *run, h *held) bool {
 	return h.waits != 0 && q.has(h.waits) && !q.at(h.waits).gone && r.decoder.now-h.since <= fragmentLifetime
 }
 
-// packet writes a record.
-func (x *extraction) packet(r *run, h *hit, rec *record) {
+// packet writes a record with the comments that it had, which may be nil.
+func (x *extraction) packet(r *run, h *hit, rec *record, had *originals) {
 	if x.err != nil {
 		return
 	}
@@ -265,7 +274,12 @@ func (x *extraction) packet(r *run, h *hit, rec *record) {
 		where += ", without a usable time"
 	}
 	x.comments = append(x.comments, where)
-	x.out.packet(x.out.iface(iface), iface.early, rec.time, max(wire, uint32(len(data))), data, x.comments)
+	var original []string
+	if had != nil {
+		original = had.list
+		x.result.addComments(had)
+	}
+	x.out.packet(x.out.iface(iface), iface.early, rec.time, max(wire, uint32(len(data))), data, x.comments, original...)
 	x.result.Packets++
 	if x.out.err != nil {
 		x.err = fmt.Errorf("writing packets: %w", x.out.err)
@@ -282,7 +296,7 @@ func (x *extraction) iface(r *run, rec *record) writtenInterface {
 	if x.rewrite != nil {
 		w.description = ""
 		if w.name != "" {
-			w.name = x.rewrite.names.token("interface", w.name)
+			w.name = x.rewrite.names.Token("interface", w.name)
 		}
 	}
 	return w

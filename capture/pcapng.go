@@ -25,11 +25,12 @@ const (
 
 // ngReader reads a pcapng file. Every section has its own byte order and its own interfaces.
 type ngReader struct {
-	in     *Input
-	file   uint16
-	learn  func(*flow.Name) // nil: names are passed over
-	swap   bool
-	ifaces []ngInterface // of the current section
+	in        *Input
+	file      uint16
+	learn     func(*flow.Name) // nil: names are passed over
+	swap      bool
+	ifaces    []ngInterface // of the current section
+	commented []optionList  // of the packets of the last batch that have comments; record.commented counts in it
 }
 
 type ngInterface struct {
@@ -75,6 +76,9 @@ func sectionOrder(b []byte) (swap, bad bool) {
 
 // parse reads the blocks that lie whole in the window, packets into the batch. need is how many bytes the next one takes, as far as can be known.
 func (p *ngReader) parse(w *window, b *recordBatch) (need int, stop *fault) {
+	if b.n == 0 {
+		p.commented = p.commented[:0]
+	}
 	for b.n < flow.BatchSize {
 		buf := w.buf[w.pos:w.end]
 		if len(buf) < blockOverhead {
@@ -148,7 +152,7 @@ func (p *ngReader) packet(b *recordBatch, iface, captured, wire uint32, rest []b
 	r := &b.recs[b.n]
 	b.n++
 	r.data, r.wire, r.iface = rest[:captured:captured], wire, p.ifaces[iface].index
-	r.time, r.badTime = 0, true
+	r.time, r.badTime, r.commented = 0, true, 0
 	return r, nil
 }
 
@@ -163,7 +167,7 @@ func (p *ngReader) enhanced(body []byte, b *recordBatch) *fault {
 	}
 	p.stamp(r, iface, body[4:])
 	if rest := body[20:]; len(rest) >= padded(captured)+4 {
-		p.packetOptions(rest[padded(captured):])
+		p.packetOptions(r, rest[padded(captured):])
 	}
 	return nil
 }
@@ -182,7 +186,7 @@ func (p *ngReader) old(body []byte, b *recordBatch) *fault {
 		p.noteDrops(uint64(drops))
 	}
 	if rest := body[20:]; len(rest) >= padded(captured)+4 {
-		p.packetOptions(rest[padded(captured):])
+		p.packetOptions(r, rest[padded(captured):])
 	}
 	return nil
 }

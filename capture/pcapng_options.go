@@ -29,6 +29,12 @@ const (
 // microseconds is the resolution where an interface states none.
 const microseconds = 6
 
+// optionList are the options of a packet as they lie in its block; valid as long as the packet's data.
+type optionList struct {
+	bytes []byte
+	swap  bool // see ngReader
+}
+
 // option takes the next option off the list; ok is false at its end. An option that claims more bytes than there are ends the list and is counted.
 func (p *ngReader) option(list []byte) (code uint16, value, rest []byte, ok bool) {
 	if len(list) < 4 {
@@ -114,11 +120,16 @@ func (p *ngReader) interfaceOptions(i *Interface, list []byte) tickClock {
 	return clock
 }
 
-func (p *ngReader) packetOptions(list []byte) {
+func (p *ngReader) packetOptions(r *record, list []byte) {
+	whole, comments := list, p.in.Comments
 	for code, value, list, ok := p.option(list); ok; code, value, list, ok = p.option(list) {
 		if code == packetDropCount && p.fixed(value, 8) {
 			p.noteDrops(p.u64(value))
 		}
+	}
+	if p.in.Comments != comments {
+		p.commented = append(p.commented, optionList{whole, p.swap})
+		r.commented = uint16(len(p.commented))
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 const (
 	maxOption    = 1<<16 - 1 // bytes of an option's value: its length has 16 bits
-	maxComments  = 64        // of one packet; the last of them says how many more there are
+	maxComments  = 64        // of one packet, without original ones; the last of them says how many more there are
 	writeAtOnce  = 256 << 10 // bytes collected for one write
 	earlierTimes = -maxTime/1_000_000_000 - 1
 )
@@ -86,8 +86,8 @@ func (w *ngWriter) iface(i writtenInterface) uint32 {
 }
 
 // packet writes data, captured at time (ns since 1970 UTC, of either sign) from an interface that this writer has numbered; wire is its
-// length on the wire. Comments have to be valid UTF-8; they are cut to what an option holds.
-func (w *ngWriter) packet(iface uint32, early bool, time int64, wire uint32, data []byte, comments []string) {
+// length on the wire. Comments have to be valid UTF-8; they are cut to what an option holds. Those that it had where it came from follow ours.
+func (w *ngWriter) packet(iface uint32, early bool, time int64, wire uint32, data []byte, comments []string, original ...string) {
 	from := w.block(blockEnhanced)
 	stamp := uint64(time)
 	if early {
@@ -110,7 +110,10 @@ func (w *ngWriter) packet(iface uint32, early bool, time int64, wire uint32, dat
 	if more := len(comments) - len(shown); more > 0 {
 		w.text(optionComment, fmt.Sprintf("and %d more", more))
 	}
-	if len(comments) > 0 {
+	for _, c := range original {
+		w.text(optionComment, c)
+	}
+	if len(comments)+len(original) > 0 {
 		w.endOptions()
 	}
 	w.endBlock(from)

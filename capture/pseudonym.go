@@ -31,6 +31,8 @@ const PseudonymKeySize = 32
 type Pseudonyms struct {
 	v4, v6, hardware *tree
 	names            []byte // key
+	digests, sealing []byte // keys
+	fingerprint      string
 	known            map[netip.Addr]netip.Addr
 	knownHardware    map[[hardwareSize]byte][hardwareSize]byte
 }
@@ -45,6 +47,9 @@ func NewPseudonyms(key [PseudonymKeySize]byte) *Pseudonyms {
 		v6:            newTree(subkey(key[:], "ipv6"), keptIPv6),
 		hardware:      newTree(subkey(key[:], "hardware"), keptHardware),
 		names:         subkey(key[:], "names"),
+		digests:       subkey(key[:], "digests"),
+		sealing:       subkey(key[:], "sealing"),
+		fingerprint:   hex.EncodeToString(subkey(key[:], "fingerprint")[:8]),
 		known:         map[netip.Addr]netip.Addr{},
 		knownHardware: map[[hardwareSize]byte][hardwareSize]byte{},
 	}
@@ -160,16 +165,16 @@ func (p *Pseudonyms) Prefix(net netip.Prefix) netip.Prefix {
 }
 
 // Name gives the pseudonym of a name, "host-" and twelve hexadecimal digits. Upper and lower case and a dot at the end make no difference, as in DNS. What
-// is an address becomes the pseudonym of that. Names have no way back but to try those that may be it.
+// is an address becomes the pseudonym of that. A pseudonym does not hold its name: the way back is a list of names, see Seal.
 func (p *Pseudonyms) Name(name string) string {
 	if a, err := netip.ParseAddr(name); err == nil {
 		return p.Address(a).String()
 	}
-	return p.token("host", strings.ToLower(strings.TrimSuffix(name, ".")))
+	return p.Token("host", strings.ToLower(strings.TrimSuffix(name, ".")))
 }
 
-// token names a thing of some kind.
-func (p *Pseudonyms) token(kind, name string) string {
+// Token is the pseudonym of a thing of some kind: the kind, "-" and twelve hexadecimal digits.
+func (p *Pseudonyms) Token(kind, name string) string {
 	h := hmac.New(sha256.New, p.names)
 	io.WriteString(h, kind+"\x00"+name)
 	return kind + "-" + hex.EncodeToString(h.Sum(nil)[:6])

@@ -10,13 +10,16 @@ import (
 
 // record is one captured packet as read.
 type record struct {
-	data    []byte // captured bytes; valid until the next call of fill
-	time    int64  // ns since 1970 UTC; 0 where badTime
-	num     uint64 // number in its file, from 1
-	wire    uint32 // length on the wire as the file states it; may be below len(data) in a damaged file
-	file    uint16 // index of its file in the order of reading
-	iface   uint16 // index into its file's Interfaces
-	badTime bool   // the file gives no time, or one beyond maxTime
+	data      []byte // captured bytes; valid until the next call of fill
+	time      int64  // ns since 1970 UTC; 0 where badTime
+	num       uint64 // number in its file, from 1
+	wire      uint32 // length on the wire as the file states it; may be below len(data) in a damaged file
+	file      uint16 // index of its file in the order of reading
+	iface     uint16 // index into its file's Interfaces
+	commented uint16 // which of its reader's option lists with comments is its own, from 1; 0: none
+	badTime   bool   // the file gives no time, or one beyond maxTime
+	outgoing  bool   // live: this host sends it
+	unsummed  bool   // live: its checksum is left to the network card
 }
 
 // recordBatch is what the packet loop reads at once. The zero value is empty.
@@ -139,11 +142,16 @@ func cleanText(b []byte) string {
 		if r == 0 { // padding of writers that terminate strings
 			break
 		}
-		if !unicode.IsPrint(r) {
-			r = utf8.RuneError
-		}
-		s.WriteRune(r)
+		s.WriteRune(shown(r))
 		b = b[size:]
 	}
 	return s.String()
+}
+
+// shown is what stands for a character from a file: itself, or where it is a control, format or line-breaking one the replacement character.
+func shown(r rune) rune {
+	if !unicode.IsPrint(r) {
+		return utf8.RuneError
+	}
+	return r
 }
