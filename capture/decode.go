@@ -23,6 +23,7 @@ type decoder struct {
 
 	filter        *flow.Filter         // nil: every packet is looked at
 	copies        *copies              // nil: copies are packets like any other
+	forwards      *forwards            // nil: forwarded packets are
 	interfaceName func(*record) string // nil: interfaces are no part of contexts
 	base          uint16               // context of packets without tags on the interface that packets come from at present
 
@@ -121,7 +122,7 @@ func (d *decoder) batch(in *recordBatch, from int, linkType func(*record) uint16
 			if d.overlong {
 				d.ledger.Overlong++
 			}
-			out.record[out.N], out.headers[out.N] = uint16(from), d.headers
+			out.record[out.N], out.headers[out.N] = uint16(from), d.headers.of(rec)
 			out.N++
 		}
 		if carries && !d.unwrap(rec, from, out) {
@@ -162,6 +163,9 @@ func (d *decoder) packet(rec *record, linkType uint16, wire int, out *flow.Batch
 	}
 	if d.copies != nil && d.copies.repeated(rec.data, off, d.now, !rec.badTime) {
 		return reasonCopy
+	}
+	if d.forwards != nil && d.forwards.repeated(rec, off) {
+		return reasonForwarded
 	}
 	return d.network(rec.data, off, wire, version, out)
 }

@@ -64,6 +64,14 @@ type headers struct {
 	verdict verdict
 }
 
+// of is h, unless the record's checksums are yet to be computed.
+func (h headers) of(rec *record) headers {
+	if rec.unsummed {
+		return headers{}
+	}
+	return h
+}
+
 type verdict uint8
 
 const (

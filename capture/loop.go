@@ -24,6 +24,7 @@ type Config struct {
 	TunnelPorts    []TunnelPort            // beside the default ones, which they may change
 	MaxConnections int                     // open at once; 0 means flow.DefaultMaxConnections
 	Emit           func(*flow.Conn)        // called once for each connection, from the goroutine of Run; nil: they are only counted
+	Young          func(*flow.Conn)        // called for open connections, from that goroutine, only of Live; see flow.Options.Young
 	Learn          inspect.Learn           // takes names and announced ports as they are seen, before any connection that begins later is emitted
 	Progress       func(done, total int64) // stored bytes of the inputs, about once in progressStep; total is -1 where it is not known; nil: no reports
 }
@@ -67,9 +68,14 @@ func newRun(ctx context.Context, c *Config) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newTracker(in, c), nil
+}
+
+// newTracker makes what the packets of the inputs go through.
+func newTracker(in *inputs, c *Config) *run {
 	r := &run{in: in, result: new(Result), progress: c.Progress}
 	r.table = flow.NewTable(flow.Options{MaxConnections: c.MaxConnections, Key: c.Key, Seed: seed(), Check: r.sound, Emit: r.emit(c.Emit),
-		Ending: r.ending})
+		Ending: r.ending, Young: c.Young})
 	r.inspector = inspect.New(r.table, c.Learn)
 	r.decoder = newDecoder(r.table, &r.result.Ledger)
 	r.decoder.ports.add(c.TunnelPorts)
@@ -80,7 +86,7 @@ func newRun(ctx context.Context, c *Config) (*run, error) {
 	if c.Dedup {
 		r.decoder.copies = &copies{seed: maphash.MakeSeed()}
 	}
-	return r, nil
+	return r
 }
 
 // finish lets go of everything and checks the ledgers; readErr is that of read.

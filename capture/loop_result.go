@@ -14,8 +14,13 @@ type Result struct {
 	SkippedAll  int  // files passed over as no captures; Skipped names the first ones
 	Interrupted bool // reading stopped before the inputs ended
 
-	First, Last int64 // smallest and largest usable packet time, ns since 1970 UTC; both 0 where there is none
+	First, Last int64 // smallest and largest usable packet time, ns since 1970 UTC; both 0 where there is none. Live: when the part began and ended
 	Gaps        []Gap // between inputs, in time order
+
+	Elapsed int64           // live: ns of wall time that the part lasted; Last-First, and more where the clock was set back
+	Live    []LiveInterface // in the order of Inputs; empty for files
+
+	Translations *TranslationCounters // live: nil where translations are not known
 
 	Ledger      Ledger
 	Connections flow.Counters
@@ -59,6 +64,9 @@ func (r *Result) finish(in *inputs, c flow.Counters) {
 // Balanced checks both ledgers: bytes and packets of the inputs, and connections.
 func (r *Result) Balanced() error {
 	if err := r.Ledger.Balanced(); err != nil {
+		return err
+	}
+	if err := r.balancedLive(); err != nil {
 		return err
 	}
 	var read uint64

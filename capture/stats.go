@@ -18,7 +18,7 @@ const (
 	UnsupportedLink                // of a link type that is not decoded
 	TooDeep                        // more headers on top of each other than the limits allow
 	FragmentOverlap                // a fragment that overlaps one before it, and all later ones of that datagram (RFC 5722)
-	Duplicate                      // an identical copy of a packet just before it, where copies were to be recognised
+	Duplicate                      // a copy of a packet before it: identical, where such copies were to be recognised, or forwarded by the watching host
 )
 
 var classNames = [...]string{"decoded", "filtered", "non-ip", "truncated", "malformed", "fragment-unmatched", "unsupported-link", "too-deep", "fragment-overlap", "duplicate"}
@@ -59,6 +59,7 @@ const (
 	reasonCopy
 	truncatedTunnel
 	deepTunnels
+	reasonForwarded
 )
 
 var reasons = [...]struct {
@@ -92,6 +93,7 @@ var reasons = [...]struct {
 	truncatedTunnel:    {Truncated, "tunnel header"},
 	deepTunnels:        {TooDeep, "tunnels in tunnels"},
 	reasonCopy:         {Duplicate, "identical copy"},
+	reasonForwarded:    {Duplicate, "forwarded: judged where it came in"},
 }
 
 // NumReasons counts the values of Reason.

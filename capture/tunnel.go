@@ -119,7 +119,7 @@ func (d *decoder) unwrap(rec *record, from int, out *decoded) bool {
 		}
 		d.ledger.Inner[r].add(l.end - l.off)
 		if r == reasonDecoded {
-			out.record[out.N], out.headers[out.N] = uint16(from), d.headers
+			out.record[out.N], out.headers[out.N] = uint16(from), d.headers.of(rec)
 			out.N++
 		}
 	}

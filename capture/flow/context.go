@@ -1,6 +1,9 @@
 package flow
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // maxContexts bounds the contexts that a table tells apart: hostile input can carry any VLAN stack and tunnel id.
 const maxContexts = 1<<16 - 1
@@ -87,6 +90,18 @@ func (c *contexts) part(of []byte) uint16 {
 		c.byPart[string(of)] = n
 	}
 	return n
+}
+
+// parts gives every number that keyOf may give.
+func (c *contexts) parts() iter.Seq[uint64] {
+	return func(yield func(uint64) bool) {
+		for part := range uint64(len(c.byPart)) {
+			if !yield(part) {
+				return
+			}
+		}
+		yield(otherContext)
+	}
 }
 
 func (c *contexts) get(n uint16) context {

@@ -177,13 +177,8 @@ type Conn struct {
 	ICMPError   ICMPError  // that quotes it: the first that is a Failure, else the first
 	ICMPErrorBy netip.Addr // who sent that; valid iff there is one
 	QuotesKnown bool       // it is ICMP errors, and every one quotes a connection that was being tracked
+	OtherLeg    bool       // its packets are those of another connection, seen before their addresses were translated
 }
 
 // Time converts packet time to time.Time in UTC.
 func Time(ns int64) time.Time { return time.Unix(ns/1e9, ns%1e9).UTC() }
-
-// TimeLayout is RFC 3339 with nine digits, for UTC times.
-const TimeLayout = "2006-01-02T15:04:05.000000000Z"
-
-// Stamp writes packet time in TimeLayout.
-func Stamp(ns int64) string { return Time(ns).Format(TimeLayout) }

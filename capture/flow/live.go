@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"encoding/binary"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -187,4 +189,31 @@ func (t *Table) active(rec uint32, r *record) bool {
 		sent[side] = r.sent(uint(side)) != 0 && (t.marks.of == nil || r.sent(uint(side)) != t.marks.of[rec][side])
 	}
 	return sent[0] && sent[1] || r.proto != TCP && (sent[0] || sent[1])
+}
+
+// Tracks says whether a connection is open between these ends, in whatever context, of the protocol of c, and of ICMP the type. It may be
+// called from the functions of Options.
+func (t *Table) Tracks(c *Conn, x, y netip.AddrPort) bool {
+	p := Packet{Proto: c.Proto, PortA: x.Port(), PortB: y.Port()}
+	if c.Proto.IsICMP() {
+		p.PortA, p.PortB = PackICMP(c.Proto, c.ICMPType, c.ICMPCode)
+	}
+	var exact [2][16]byte
+	if x.Addr().Is4() && y.Addr().Is4() {
+		src, dst := x.Addr().As4(), y.Addr().As4()
+		t.hasher.SetEnds4(&p, binary.BigEndian.Uint32(src[:]), binary.BigEndian.Uint32(dst[:]))
+	} else {
+		src, dst := x.Addr().As16(), y.Addr().As16()
+		t.hasher.SetEnds6(&p, &exact, &src, &dst)
+	}
+	open := func(rec uint32) bool { return t.between(rec, &p, &exact) }
+	if t.hasher.contexts == nil {
+		return t.index.find(p.Hash, open) != 0
+	}
+	for part := range t.contexts.parts() {
+		if t.index.find(t.hasher.hash(p.A, p.B, p.PortA, p.PortB, p.Proto, part), open) != 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -242,11 +242,16 @@ func (t *Table) sound(p *Packet, i int) bool {
 
 // match compares the whole key, exact addresses included.
 func (t *Table) match(rec uint32, p *Packet, exact *[2][16]byte) bool {
-	r := &t.records.of[rec]
-	if r.a != p.A || r.b != p.B || r.pa != p.PortA || r.pb != p.PortB || r.proto != p.Proto || r.flags&live == 0 {
+	if t.hasher.contexts != nil && t.contexts.keyOf(t.records.of[rec].context) != t.contexts.keyOf(p.Context) {
 		return false
 	}
-	if t.hasher.contexts != nil && t.contexts.keyOf(r.context) != t.contexts.keyOf(p.Context) {
+	return t.between(rec, p, exact)
+}
+
+// between compares the ends, and says whether the connection is open.
+func (t *Table) between(rec uint32, p *Packet, exact *[2][16]byte) bool {
+	r := &t.records.of[rec]
+	if r.a != p.A || r.b != p.B || r.pa != p.PortA || r.pb != p.PortB || r.proto != p.Proto || r.flags&live == 0 {
 		return false
 	}
 	if p.Bits&IPv6 == 0 {
