@@ -15,7 +15,8 @@ type Audit struct {
 	Result       Result         `json:"result"`
 	Inputs       []Input        `json:"inputs"`
 	Packs        []PackRef      `json:"packs"`
-	Site         *SiteRef       `json:"site"` // null without --site
+	Site         *SiteRef       `json:"site"`                 // null without --site
+	Rules        []RulesHeld    `json:"rules_held,omitempty"` // in order, where packs or site changed while the capture went on; Packs and Site are the last
 	Period       Period         `json:"period"`
 	Packets      PacketLedger   `json:"packet_ledger"`
 	Connections  ConnLedger     `json:"connection_ledger"`
@@ -38,6 +39,7 @@ type Audit struct {
 	Compared     *Compared      `json:"compared_with,omitempty"` // the older audit that tells which findings are new
 	Annotations  *Annotated     `json:"annotations,omitempty"`   // the file with what reviewers say of findings
 	Evidence     *EvidenceFile  `json:"evidence_file,omitempty"` // the packets of findings, in a capture file of their own
+	Pseudonyms   *Pseudonymised `json:"pseudonyms,omitempty"`    // addresses and names are not the true ones
 	Warnings     []string       `json:"warnings"`                // from rules and site: expired exceptions, unused roles ...
 	Residuals    []string       `json:"ledger_residuals"`        // ledger lines that do not balance; empty, or the audit is not to be trusted
 }
@@ -94,6 +96,7 @@ type PackRef struct {
 	Kind      string   `json:"kind"`
 	Title     string   `json:"title"`
 	Version   string   `json:"product_version"`
+	Installed string   `json:"installed_version,omitempty"` // and where the site knows it from; "" where it does not say
 	SHA256    string   `json:"sha256"`
 	File      string   `json:"file"` // "" if embedded
 	Documents []string `json:"documents"`
@@ -164,6 +167,10 @@ type Coverage struct {
 	Loss           Loss       `json:"loss"`
 	Inspection     Inspection `json:"inspection"`
 	CannotShow     []string   `json:"cannot_show"` // sentences, always at least one
+
+	Live      []LiveInterface `json:"live,omitempty"`       // interfaces that were watched
+	Blind     []BlindTime     `json:"blind,omitempty"`      // times in which one of them was not, in order, at most 1000
+	MoreBlind int             `json:"more_blind,omitempty"` // further ones; Period.Gaps has all
 }
 
 // Loss is an estimate of the TCP packets that the capture should hold and does not: from data that was acknowledged and never seen, and
@@ -289,6 +296,7 @@ type Evidence struct {
 	File   string `json:"file"`
 	Packet uint64 `json:"packet"`
 	Time   string `json:"time"`
+	Last   string `json:"last"` // of its packets; "" where the evidence is one packet
 	Orig   string `json:"orig"` // address:port
 	Resp   string `json:"resp"`
 	Told   string `json:"told"` // what its payload showed, with the packet, where a finding rests on that: "HTTP request in clear, packet 4711"
@@ -379,6 +387,9 @@ type HostStatus struct {
 
 	Cause   string `json:"cause"`   // of not-testable: site, silent, vantage, blind
 	Decides bool   `json:"decides"` // counts for the result
+
+	Missed []Gap `json:"missed_windows,omitempty"` // windows of the site's schedule without a use, the last 100
+	Due    int   `json:"due_windows,omitempty"`    // windows that ended in the time covered
 }
 
 // Timeline counts connections by start, in equal buckets.
@@ -414,6 +425,7 @@ type ExceptionUse struct {
 	Owner       string `json:"owner"`
 	Approver    string `json:"approver"`
 	Reason      string `json:"reason"`
+	Since       string `json:"since,omitempty"`
 	Until       string `json:"until"`
 	State       string `json:"state"`       // used, unused, expired (it fitted connections after its end only)
 	Connections uint64 `json:"connections"` // excepted by it

@@ -14,6 +14,12 @@ type Options struct {
 	Warnings   []string     // from rules and site, for the audit
 	Filter     *flow.Filter // of the packets; nil: none were left out
 
+	// Of a live audit. Period is what the report is about; the zero value is the period of site and filter. Which connections are judged it does not narrow: each counts where
+	// it is emitted. What it covers is then held against the time of the capture, not against the whole period, which may go on.
+	Period    Span
+	Since     int64          // since when everything was watched, in ns since 1970, also before this auditor: windows of schedules that began earlier are not judged; 0: since the capture's first packet
+	Scheduled []ScheduledUse // what was seen of schedules before
+
 	// OnJudged, if set, is called once for every connection, in the order of emission. The Conn is valid during the call only.
 	OnJudged func(*flow.Conn, Judgement)
 }
@@ -50,6 +56,8 @@ type Auditor struct {
 
 	encryptions encryptions
 	names       names
+	schedules   schedules
+	open        openSums
 }
 
 // New returns an Auditor for the compiled rules. set.Site may be nil: then ports are judged, roles are not.
@@ -70,12 +78,14 @@ func New(set *rules.Set, o Options) *Auditor {
 	a.matrix = newMatrix(set)
 	a.encryptions = newEncryptions()
 	a.names = newNames()
+	a.schedules = newSchedules(set, o.Scheduled)
 	return a
 }
 
 // Observe judges a connection that was emitted. It keeps nothing of c.
 func (a *Auditor) Observe(c *flow.Conn) {
 	a.sums.observe(c)
+	delete(a.open.known, c.ID)
 	a.record(c, a.judge(c))
 }
 

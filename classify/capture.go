@@ -33,6 +33,10 @@ type Capture struct {
 	Inspection   Inspection
 	Aggregated   uint64 // 802.11 frames of which only the first packet was read
 
+	Blind      []BlindSpan     // live: times in which an interface was not watched; they are gaps as well
+	Live       []LiveInterface // live: the interfaces
+	SiteFilter string          // live: the filter of interfaces that leaves out only what lies outside the site's networks, as Interface.Filter has it: absence proves as much as without it
+
 	Opaque     []OpaqueTunnel // that the decoder could not open
 	OpaqueMore uint64         // packets of further ones, beyond the limit
 }
@@ -97,6 +101,11 @@ func (c *Capture) undecodedPercent() float64 {
 		return 0
 	}
 	return 100 * float64(c.Undecoded) / float64(max(c.Packets.Read, c.Undecoded))
+}
+
+// narrowed says whether a filter was set at the capture that may have left out what is judged.
+func (c *Capture) narrowed() bool {
+	return slices.ContainsFunc(c.filters(), func(f string) bool { return f != c.SiteFilter })
 }
 
 // filters are the capture filters of interfaces that gave packets, and those that the site says were set, each once, in the order of the inputs.

@@ -39,22 +39,36 @@ func Combine(list []Source, tool Tool) (*Audit, error) {
 		return nil, fmt.Errorf("%w: %w", errNotCombinable, err)
 	}
 	head := list[0].Audit
-	out := &Audit{Schema: Schema, Tool: tool, Packs: head.Packs, Site: head.Site, Inputs: []Input{}, Residuals: []string{}, Warnings: []string{}}
-	c := combination{list: list, out: out}
+	c := combination{list: list, out: &Audit{Schema: Schema, Tool: tool, Packs: head.Packs, Site: head.Site, Inputs: []Input{}}}
 	for _, s := range list {
-		c.offsets = append(c.offsets, len(out.Inputs))
-		out.Inputs = append(out.Inputs, s.Audit.Inputs...)
-		out.Parts = append(out.Parts, partOf(s))
+		var numbers []int
+		for _, in := range s.Audit.Inputs {
+			numbers = append(numbers, len(c.out.Inputs))
+			c.out.Inputs = append(c.out.Inputs, in)
+		}
+		c.numbers = append(c.numbers, numbers)
+		c.out.Parts = append(c.out.Parts, partOf(s))
+	}
+	c.merge()
+	return c.out, nil
+}
+
+// merge fills the audit from those of the list, inputs and rules apart.
+func (c *combination) merge() {
+	head, out := c.list[0], c.out
+	out.Residuals, out.Warnings = []string{}, []string{}
+	for _, s := range c.list {
 		out.Overflow += s.Audit.Overflow
 		for _, w := range s.Audit.Warnings {
 			if !slices.Contains(out.Warnings, w) {
 				out.Warnings = append(out.Warnings, w)
 			}
 		}
-		if s.Audit.Tool != head.Tool && len(out.Warnings) < maxParts {
-			out.Warnings = append(out.Warnings, fmt.Sprintf("%s was judged by version %s, %s by version %s", s.File, s.Audit.Tool.Version, list[0].File, head.Tool.Version))
+		if s.Audit.Tool != head.Audit.Tool && len(out.Warnings) < maxParts {
+			out.Warnings = append(out.Warnings, fmt.Sprintf("%s was judged by version %s, %s by version %s", s.File, s.Audit.Tool.Version, head.File, head.Audit.Tool.Version))
 		}
 	}
+	c.pseudonyms()
 	c.period()
 	c.sums()
 	c.timeline()
@@ -73,14 +87,15 @@ func Combine(list []Source, tool Tool) (*Audit, error) {
 	basis.Missing, basis.Attempted, basis.Untestable = open.missing, open.attempted, open.untestable
 	out.Result = basis.result()
 	out.Result.LookAt = lookAt(found)
-	return out, nil
 }
 
 // combination is the work on one combined audit.
 type combination struct {
-	list    []Source
-	offsets []int // of each audit's inputs among all
-	out     *Audit
+	list     []Source
+	numbers  [][]int // of each audit's inputs among all
+	sequence bool    // parts of one capture, see CombineParts
+	hole     string  // of a sequence: why absence proves nothing, as too much time lies between the parts; "" if it does
+	out      *Audit
 }
 
 func partOf(s Source) Part {
@@ -101,6 +116,10 @@ func combinable(list []Source) error {
 		switch {
 		case len(a.Parts) > 0:
 			return fmt.Errorf("%s is a combined audit itself: give its parts", s.File)
+		case len(a.Rules) > 0:
+			return fmt.Errorf("packs or site changed while the capture of %s went on", s.File)
+		case SameNames(head.Audit, a) != nil:
+			return fmt.Errorf("%s and %s: %w", head.File, s.File, SameNames(head.Audit, a))
 		case len(a.Residuals) > 0:
 			return fmt.Errorf("a ledger of %s does not balance", s.File)
 		case (a.Site == nil) != (head.Audit.Site == nil):
@@ -139,9 +158,24 @@ func samePacks(a, b Source) error {
 	return nil
 }
 
+// pseudonyms keeps what leads back to the names of every audit.
+func (c *combination) pseudonyms() {
+	for _, s := range c.list {
+		if p := s.Audit.Pseudonyms; p != nil {
+			if c.out.Pseudonyms == nil {
+				c.out.Pseudonyms = &Pseudonymised{Key: p.Key}
+			}
+			c.out.Pseudonyms.Sealed = append(c.out.Pseudonyms.Sealed, p.Sealed...)
+		}
+	}
+}
+
 // basis is what the result rests on, expectations and coupled ports apart. Of losses the worst of any audit counts.
 func (c *combination) basis() Basis {
 	b := Basis{Site: c.out.Site != nil, Cut: []string{}, PairLoss: []string{}}
+	if c.sequence {
+		b.Open, b.Pending = c.stillOpen()
+	}
 	for _, s := range c.list {
 		o := &s.Audit.Result.Basis
 		b.Judged += o.Judged
@@ -150,6 +184,10 @@ func (c *combination) basis() Basis {
 		b.Indeterminate += o.Indeterminate
 		b.Evicted += o.Evicted
 		b.Refused += o.Refused
+		if !c.sequence {
+			b.Open += o.Open
+			b.Pending += o.Pending
+		}
 		b.Interrupted = b.Interrupted || o.Interrupted
 		b.Loss, b.Bound, b.Undecoded = max(b.Loss, o.Loss), max(b.Bound, o.Bound), max(b.Undecoded, o.Undecoded)
 		b.Cut = append(b.Cut, o.Cut...)
@@ -252,9 +290,14 @@ func (c *combination) coverage() {
 	var pairs [][]PairLoss
 	for _, s := range c.list {
 		o := &s.Audit.Coverage
-		if o.Filter != "" {
-			filters = append(filters, s.File+": "+o.Filter)
+		switch text := s.File + ": " + o.Filter; {
+		case o.Filter == "":
+		case !c.sequence:
+			filters = append(filters, text)
+		case !slices.Contains(filters, o.Filter):
+			filters = append(filters, o.Filter)
 		}
+		v.Live, v.Blind, v.MoreBlind = watched(v.Live, o.Live), append(v.Blind, o.Blind...), v.MoreBlind+o.MoreBlind
 		v.LossBound = max(v.LossBound, o.LossBound)
 		for _, n := range [...][2]*uint64{{&v.Duplicates, &o.Duplicates}, {&v.Dropped, &o.Dropped}, {&v.Truncated, &o.Truncated}, {&v.Undecoded, &o.Undecoded}, {&v.TCPBoth, &o.TCPBoth},
 			{&v.TCPOneSided, &o.TCPOneSided}, {&v.Evicted, &o.Evicted}, {&v.TimeBackward, &o.TimeBackward}, {&v.HeadersCut, &o.HeadersCut},
@@ -280,7 +323,15 @@ func (c *combination) coverage() {
 	if more := len(v.Loss.Pairs) - shownLossPairs; more > 0 {
 		v.Loss.Pairs, v.Loss.OtherPairs = v.Loss.Pairs[:shownLossPairs], v.Loss.OtherPairs+more
 	}
-	v.CannotShow = c.cannotShow()
+	if c.sequence {
+		c.between(&v)
+		v.CannotShow = c.partsCannotShow(&v)
+	} else {
+		v.CannotShow = c.cannotShow()
+	}
+	if more := len(v.Blind) - maxBlindTimes; more > 0 {
+		v.Blind, v.MoreBlind = v.Blind[:maxBlindTimes], v.MoreBlind+more
+	}
 	c.out.Coverage = v
 }
 

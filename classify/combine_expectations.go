@@ -12,6 +12,8 @@ type told struct {
 	HostStatus
 	file  string
 	named bool // the audit's finding on attempts names the host
+
+	from, last string // what the audit covers
 }
 
 // expectations merges them host by host, with the findings that follow and what they contribute to the result.
@@ -32,8 +34,7 @@ func (c *combination) expectations() (rows []Expectation, found []Finding, open 
 			}
 		}
 	}
-	for j := range c.list[0].Audit.Expectations {
-		flow := c.list[0].Audit.Expectations[j].Flow
+	for _, flow := range c.expectedFlows() {
 		row, list := c.expectation(flow, byFlow, named)
 		rows = append(rows, row)
 		found = append(found, c.unmet(&row, list, &open)...)
@@ -41,9 +42,29 @@ func (c *combination) expectations() (rows []Expectation, found []Finding, open 
 	return rows, found, open
 }
 
-// expectation merges the rows of one flow.
+// expectedFlows are the flows of all audits, in the order in which they first appear.
+func (c *combination) expectedFlows() []string {
+	var list []string
+	known := map[string]bool{}
+	for _, s := range c.list {
+		for i := range s.Audit.Expectations {
+			if flow := s.Audit.Expectations[i].Flow; !known[flow] {
+				known[flow] = true
+				list = append(list, flow)
+			}
+		}
+	}
+	return list
+}
+
+// expectation merges the rows of one flow. What it is, the last audit that has it says; those of a sequence that do not know it say nothing.
 func (c *combination) expectation(flow string, byFlow []map[string]*Expectation, named []map[flowHost]bool) (Expectation, []told) {
-	row := *byFlow[0][flow]
+	var row Expectation
+	for i := range c.list {
+		if x := byFlow[i][flow]; x != nil {
+			row = *x
+		}
+	}
 	hosts, known := map[string]bool{}, make([]map[string]HostStatus, len(c.list))
 	unnamed := 0
 	row.Samples = nil
@@ -70,6 +91,9 @@ func (c *combination) expectation(flow string, byFlow []map[string]*Expectation,
 		var of []told
 		for i, s := range c.list {
 			h, ok := known[i][host]
+			if c.sequence && byFlow[i][flow] == nil {
+				continue
+			}
 			switch x := byFlow[i][flow]; {
 			case ok:
 			case x == nil || x.unnamed() > 0:
@@ -77,9 +101,9 @@ func (c *combination) expectation(flow string, byFlow []map[string]*Expectation,
 			default:
 				h = HostStatus{Host: host, Status: notTestable.String(), Cause: causeNames[causeSilent], Reason: host + " was never seen"}
 			}
-			of = append(of, told{h, s.File, named[i][flowHost{flow, host}]})
+			of = append(of, told{h, s.File, named[i][flowHost{flow, host}], s.Audit.Period.CoveredFrom, s.Audit.Period.CoveredLast})
 		}
-		list = append(list, mergeStatuses(of))
+		list = append(list, mergeStatuses(c.holed(of)))
 	}
 	c.fill(&row, list, unnamed)
 	return row, list
@@ -133,7 +157,8 @@ func statusOfName(s string) status {
 
 // mergeStatuses gives the status of an expectation in all audits together, which is that of one audit of all captures as far as they can tell:
 //
-//   - observed if any saw it;
+//   - missing if a window of its schedule passed without a use, and no other audit of that time saw it observed;
+//   - observed if any saw it, and no window of its schedule ended where another could not tell: then not testable;
 //   - not testable if packs and site do not let it be tested;
 //   - attempted or missing if one audit says so and every other that should have shown it could: one in which the host was never seen, or whose capture
 //     point does not see the pair, takes nothing away; one that was blind there (period, loss, filter, tunnel) makes it not testable;
@@ -154,13 +179,19 @@ func mergeStatuses(of []told) told {
 		})
 	}
 	blind := because(causeBlind)
+	late := missedWindows(of)
 	unmet := cmp.Or(is(attempted), is(missing))
-	pick := cmp.Or(is(observed), because(causeSite), unmet, blind, is(notObserved), because(causeVantage), because(causeSilent), is(notTriggered))
+	pick := cmp.Or(late, metUnlessDue(of, is(observed)), because(causeSite), unmet, blind, is(notObserved), because(causeVantage), because(causeSilent), is(notTriggered))
 	out := *pick
 	switch {
+	case late != nil:
 	case pick == unmet && blind != nil:
 		out.Status, out.Cause = notTestable.String(), causeNames[causeBlind]
-		out.Reason = fmt.Sprintf("%s in %s, and in %s not testable: %s", strings.ReplaceAll(unmet.Status, "-", " "), unmet.file, blind.file, blind.Reason)
+		why := blind.Reason
+		if i := strings.LastIndex(why, " not testable: "); i >= 0 { // it is of a combined audit: the first cause is enough
+			why = why[i+len(" not testable: "):]
+		}
+		out.Reason = fmt.Sprintf("%s in %s, and in %s not testable: %s", strings.ReplaceAll(unmet.Status, "-", " "), unmet.file, blind.file, why)
 	case statusOfName(pick.Status) == observed:
 		out.HostStatus = HostStatus{Host: pick.Host, Status: observed.String()}
 	default:
@@ -170,7 +201,7 @@ func mergeStatuses(of []told) told {
 				n++
 			}
 		}
-		if n < len(of) {
+		if n < len(of) && !strings.HasSuffix(out.Reason, " audits)") {
 			out.Reason += fmt.Sprintf(" (so in %d of %d audits)", n, len(of))
 		}
 	}
@@ -186,6 +217,57 @@ func mergeStatuses(of []told) told {
 		}
 	}
 	return out
+}
+
+// metUnlessDue gives the status of an expectation that was met in some audit: that one, or of an audit of another time in which windows of its schedule ended and that cannot
+// tell.
+func metUnlessDue(of []told, met *told) *told {
+	if met == nil {
+		return nil
+	}
+	for i := range of {
+		t := &of[i]
+		elsewhere := slices.ContainsFunc(of, func(o told) bool { return statusOfName(o.Status) == observed && o.from <= t.from && t.last <= o.last })
+		if statusOfName(t.Status) == notTestable && t.Due > 0 && !elsewhere {
+			return t
+		}
+	}
+	return met
+}
+
+// missedWindows gives the status that says missing for windows of a schedule, with those of all audits; nil where there are none. An audit that covers such a window and says
+// observed saw it used; one that was blind in its time may have missed it.
+func missedWindows(of []told) *told {
+	var late *told
+	for i := range of {
+		var missed []Gap
+		for _, w := range of[i].Missed {
+			if !slices.ContainsFunc(of, func(o told) bool { return o.excuses(w) }) {
+				missed = append(missed, w)
+			}
+		}
+		if len(missed) == 0 || statusOfName(of[i].Status) != missing {
+			continue
+		}
+		next := of[i]
+		if late != nil {
+			missed = append(slices.Clone(late.Missed), missed...)
+		}
+		slices.SortFunc(missed, func(a, b Gap) int { return cmp.Compare(a.From, b.From) })
+		missed = slices.Compact(missed)
+		next.Missed, late = missed[max(0, len(missed)-maxMissedShown):], &next
+	}
+	return late
+}
+
+func (t *told) excuses(w Gap) bool {
+	switch statusOfName(t.Status) {
+	case observed:
+		return t.from <= w.From && w.Until <= t.last
+	case notTestable:
+		return t.Cause == causeNames[causeBlind] && t.from < w.Until && w.From < t.last
+	}
+	return false
 }
 
 // unmet gives the findings of a row, as a single audit does, and counts what decides.

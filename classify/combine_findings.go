@@ -13,8 +13,8 @@ import (
 // shifted numbers evidence of the audit at place i among all inputs.
 func (c *combination) shifted(i int, e Evidence) Evidence {
 	file, packet, ok := strings.Cut(e.ID, ":")
-	if n, err := strconv.ParseUint(file, 10, 16); ok && err == nil {
-		e.ID = strconv.Itoa(int(n)+c.offsets[i]) + ":" + packet
+	if n, err := strconv.ParseUint(file, 10, 16); ok && err == nil && int(n) < len(c.numbers[i]) {
+		e.ID = strconv.Itoa(c.numbers[i][n]) + ":" + packet
 	}
 	return e
 }
@@ -223,7 +223,7 @@ func (c *combination) expectationTemplate(ref string) *Finding {
 // unmetFinding is the finding about the hosts of a row that have a status.
 func unmetFinding(template *Finding, row *Expectation, s status, hosts []HostStatus) Finding {
 	f := *template
-	f.Verdict, f.Hosts, f.Standing, f.Annotation = s.String(), []string{}, "", nil
+	f.Verdict, f.Hosts, f.Evidence, f.Standing, f.Annotation = s.String(), []string{}, []Evidence{}, "", nil
 	f.Decides = slices.ContainsFunc(hosts, func(h HostStatus) bool { return h.Decides })
 	f.Severity, f.Look = severities[statusSeverity(s, f.Decides)], hosts[0].Reason
 	for _, h := range hosts[:min(len(hosts), maxOpenHosts)] {
@@ -233,7 +233,13 @@ func unmetFinding(template *Finding, row *Expectation, s status, hosts []HostSta
 	if len(hosts) > 1 {
 		who = plural(uint64(len(hosts)), "host")
 	}
-	f.Summary = fmt.Sprintf(statusClauses[s], who, row.Service, article(row.To), row.Flow)
-	f.ID = findingID(f.Kind, f.Verdict, "", f.Flow, "", "", f.Proto, f.Port, "")
+	clause := statusClauses[s]
+	if s == missing && !slices.ContainsFunc(hosts, func(h HostStatus) bool { return len(h.Missed) == 0 }) {
+		clause = scheduleClause
+	}
+	f.Summary = fmt.Sprintf(clause, who, row.Service, article(row.To), row.Flow)
+	if template.Verdict != f.Verdict { // with pseudonyms an id is known only from an audit that has it
+		f.ID = findingID(f.Kind, f.Verdict, "", f.Flow, "", "", f.Proto, f.Port, "")
+	}
 	return f
 }

@@ -48,6 +48,9 @@ func (c *combination) sums() {
 		out.Connections.Open += a.Connections.Open
 		out.Connections.Emitted += a.Connections.Emitted
 	}
+	if c.sequence {
+		c.carriedOver()
+	}
 	out.Packets.Classes = counts(each(c, func(a *Audit) []Count { return a.Packets.Classes }))
 	out.Packets.Inside = counts(each(c, func(a *Audit) []Count { return a.Packets.Inside }))
 	out.Packets.Detail = counts(each(c, func(a *Audit) []Count { return a.Packets.Detail }))

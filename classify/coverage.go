@@ -37,6 +37,9 @@ func stampSeconds(s int64) string {
 
 func (a *Auditor) period(c *Capture) Period {
 	p := Period{AskedFrom: stampOpen(a.from), AskedUntil: stampOpen(a.until), Gaps: []Gap{}}
+	if a.live() {
+		p.AskedFrom, p.AskedUntil = stampOpen(a.opts.Period.From), stampOpen(a.opts.Period.Until)
+	}
 	if c.First == 0 && c.Last == 0 {
 		return p
 	}
@@ -57,30 +60,9 @@ func (a *Auditor) lossBound() float64 {
 	return defaultLossBound
 }
 
-// window says what absence proves in this capture.
-func (a *Auditor) window(c *Capture) *window {
-	w := &window{}
-	w.from, w.last = openEnds(a.from, a.until, c.First, c.Last)
-	if a.until != math.MaxInt64 {
-		w.last-- // until is exclusive
-	}
-	switch gap := c.uncovered(a.from, a.until); {
-	case gap > periodBound:
-		w.blind = fmt.Sprintf("the capture does not cover %.0f %% of the period asked for", gap)
-	case c.lossPercent() > a.lossBound():
-		w.blind = fmt.Sprintf("%.2f %% of the packets were lost", c.lossPercent())
-	case c.undecodedPercent() > a.lossBound():
-		w.blind = fmt.Sprintf("%.2f %% of the packets could not be decoded", c.undecodedPercent())
-	case len(c.cut()) > 0 || c.Interrupted:
-		w.blind = "the inputs were not read to the end"
-	case len(c.filters()) > 0 && a.set.Site != nil && len(a.set.Site.Vantage) == 0:
-		w.blind = "a filter was set at the capture, and the site does not say what the capture shows (vantage)"
-	}
-	return w
-}
-
 func (a *Auditor) coverage(c *Capture) Coverage {
-	return Coverage{Filter: filterText(a.opts.Filter, c.Filtered), Duplicates: c.Duplicates, Dropped: c.Dropped, LossPercent: c.lossPercent(), LossBound: a.lossBound(), Truncated: c.Truncated, Undecoded: c.Undecoded,
+	blind, more := blindTimes(c.Blind)
+	return Coverage{Live: c.Live, Blind: blind, MoreBlind: more, Filter: filterText(a.opts.Filter, c.Filtered), Duplicates: c.Duplicates, Dropped: c.Dropped, LossPercent: c.lossPercent(), LossBound: a.lossBound(), Truncated: c.Truncated, Undecoded: c.Undecoded,
 		TCPBoth: a.sums.tcpBoth, TCPOneSided: a.sums.tcpOne, Evicted: c.Evicted, TimeBackward: c.TimeBackward,
 		HeadersCut: c.HeadersCut, CaptureFilters: c.filters(), Loss: a.losses.export(c.Unfollowed), Inspection: c.Inspection, CannotShow: a.cannotShow(c)}
 }
@@ -97,6 +79,7 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 		share = 100 * float64(oneSided) / float64(tcp)
 	}
 	open := a.unbound()
+	uncovered := c.uncovered(a.judgedSpan(c))
 	for _, r := range []rule{
 		{a.set.Site == nil, "Which hosts play which roles: no site file was given, so only ports and source ports were judged."},
 		{a.opts.Filter != nil, a.leftOut(c)},
@@ -105,8 +88,9 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 		{c.Dropped > 0, fmt.Sprintf("What was in %s (%.2f %%) that the captures say they lost.", plural(c.Dropped, "packet"), c.lossPercent())},
 		{len(c.cut()) > 0, "What came after the point at which inputs end early: " + strings.Join(first(c.cut(), 5), ", ") + "."},
 		{c.Interrupted, "What came after reading was interrupted."},
-		{len(c.Gaps) > 0, fmt.Sprintf("What happened in %s that no input covers.", plural(uint64(len(c.Gaps)), "gap"))},
-		{c.uncovered(a.from, a.until) > periodBound, fmt.Sprintf("%.0f %% of the period asked for, which the capture does not cover.", c.uncovered(a.from, a.until))},
+		{isBlind(c.Live) || len(c.Blind) > 0, blindWords(c.Live, len(c.Blind))},
+		{len(c.Gaps) > 0 && len(c.Blind) == 0, fmt.Sprintf("What happened in %s that no input covers.", plural(uint64(len(c.Gaps)), "gap"))},
+		{uncovered > periodBound, fmt.Sprintf("%.0f %% of the period asked for, which the capture does not cover.", uncovered)},
 		{c.Undecoded > 0, fmt.Sprintf("What is in %s (%.2f %%) that could not be decoded.", plural(c.Undecoded, "packet"), c.undecodedPercent())},
 		{c.Truncated > 0, fmt.Sprintf("The rest of %s of which the capture kept only the head.", plural(c.Truncated, "packet"))},
 		{c.Broken > 0, fmt.Sprintf("What %s with a wrong checksum did: receivers drop them, so they count as traffic and prove no handshake.", plural(c.Broken, "packet"))},
@@ -138,7 +122,7 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 
 // unkept counts what had no room in bounded tables.
 func (a *Auditor) unkept() uint64 {
-	return a.dynamic.unkept + a.expect.unkept + a.coupled.unkept + a.sight.unkept + a.sums.unkept + a.losses.unkept + a.encryptions.unkept + a.names.unkept + a.matrix.unkept
+	return a.dynamic.unkept + a.expect.unkept + a.coupled.unkept + a.sight.unkept + a.sums.unkept + a.losses.unkept + a.encryptions.unkept + a.names.unkept + a.matrix.unkept + a.schedules.unkept
 }
 
 // unbound is what of the documents this site does not let test.

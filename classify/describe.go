@@ -317,7 +317,7 @@ func behindName(hosts []*rules.Host) string {
 func evidence(list []seen, files []Input) []Evidence {
 	out := make([]Evidence, 0, len(list))
 	for _, s := range list {
-		e := Evidence{ID: s.id.String(), Packet: s.id.Packet, Time: flow.Stamp(s.at), Orig: s.orig.String(), Resp: s.resp.String()}
+		e := Evidence{ID: s.id.String(), Packet: s.id.Packet, Time: flow.Stamp(s.at), Last: flow.Stamp(s.last), Orig: s.orig.String(), Resp: s.resp.String()}
 		e.Told = s.told
 		if !s.ports {
 			e.Orig, e.Resp = s.orig.Addr().String(), s.resp.Addr().String()

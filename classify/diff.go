@@ -63,6 +63,11 @@ func Compare(old, now *Audit) *Diff {
 	if old.Overflow > 0 {
 		d.Limits = append(d.Limits, fmt.Sprintf("%s of the old audit beyond its limit of findings are not known", plural(old.Overflow, "connection")))
 	}
+	if then, ok := covers(&old.Period); ok {
+		if since, ok := covers(&now.Period); ok && 2*(since.Until-since.From) < then.Until-then.From {
+			d.Limits = append(d.Limits, "the new audit covers less than half as much time as the old one: what is not in it may only lie outside")
+		}
+	}
 	for _, list := range []*[]Difference{&d.Added, &d.Fixed, &d.Lost, &d.Testable, &d.Excepted, &d.Unchanged} {
 		sortDifferences(*list)
 	}
@@ -139,6 +144,7 @@ func byHost(f *Finding) bool { return f.Kind == kindExpectation }
 
 func (d *Diff) findings(old, now *Audit) {
 	pairs, gone := match(old, now)
+	unseen := unseenBy(now)
 	for i := range now.Findings {
 		f := &now.Findings[i]
 		if byHost(f) {
@@ -165,7 +171,7 @@ func (d *Diff) findings(old, now *Audit) {
 		}
 		e := differenceOf(f)
 		e.Old = f.Verdict
-		if e.Reason = blindness(old, now); e.Reason != "" {
+		if e.Reason = cmp.Or(blindness(old, now), unseen[flowHost{"", f.Orig.Host}], unseen[flowHost{f.Flow, f.Orig.Host}]); e.Reason != "" {
 			d.Lost = append(d.Lost, e)
 			continue
 		}
@@ -198,6 +204,24 @@ func blindness(old, now *Audit) string {
 		return "the connection table of the new audit was full"
 	}
 	return ""
+}
+
+// unseenBy gives the reasons for which an audit cannot show what a host originates: on any flow, which is "", where the host was never seen, else on one.
+func unseenBy(a *Audit) map[flowHost]string {
+	why := map[flowHost]string{}
+	for i := range a.Expectations {
+		x := &a.Expectations[i]
+		for _, h := range x.Open {
+			switch {
+			case h.Status != notTestable.String():
+			case h.Cause == causeNames[causeSilent]:
+				why[flowHost{"", h.Host}] = "the new audit never saw " + h.Host
+			case h.Cause == causeNames[causeVantage], h.Cause == causeNames[causeBlind]:
+				why[flowHost{x.Flow, h.Host}] = "the new audit: " + h.Reason
+			}
+		}
+	}
+	return why
 }
 
 // sameFilter says whether two runs left out the same, times apart.

@@ -207,9 +207,9 @@ func (e *encryptions) export(a *Auditor) Encryption {
 				t := s.clear[word]
 				out.Cleartext = append(out.Cleartext, CleartextUse{ref, service, word, a.basis(f), t.connections, t.bytes})
 			}
-			if s.certs != (ClientCertUse{}) {
-				s.certs.Flow, s.certs.Service = ref, service
-				out.ClientCerts = append(out.ClientCerts, s.certs)
+			if certs := s.certs; certs != (ClientCertUse{}) {
+				certs.Flow, certs.Service = ref, service
+				out.ClientCerts = append(out.ClientCerts, certs)
 			}
 		}
 	}

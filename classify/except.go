@@ -3,8 +3,11 @@ package classify
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
+
+	"pcapaudit/rules"
 )
 
 // errNoException says that no exception can cover a finding.
@@ -21,6 +24,15 @@ func ExceptionStanza(f *Finding) (string, error) {
 	case f.Verdict != "deviation" && f.Verdict != "unexpected":
 		return "", fmt.Errorf("%w: its verdict is %s, and exceptions approve deviation and unexpected", errNoException, f.Verdict)
 	}
+	proto := strings.TrimSuffix(f.Proto, "6") // icmp stands for both
+	known := rules.ProtoOf(proto)
+	port, err := strconv.ParseUint(f.Port, 10, 16)
+	switch {
+	case len(known) == 0:
+		return "", fmt.Errorf("%w: exceptions cannot name the protocol %.40q", errNoException, f.Proto)
+	case known[0].HasPorts() && (err != nil || port == 0):
+		return "", fmt.Errorf("%w: exceptions cannot name the port %.40q, and without one it would cover every port", errNoException, f.Port)
+	}
 	var b strings.Builder
 	line := func(key, value, remark string) {
 		text := "    " + key + ": " + value
@@ -29,13 +41,21 @@ func ExceptionStanza(f *Finding) (string, error) {
 		}
 		b.WriteString(text + "\n")
 	}
-	fmt.Fprintf(&b, "  # %s\n  # first seen %s, %s\n", comment(f.Summary), f.First, plural(f.Connections, "connection"))
+	fmt.Fprintf(&b, "  # %s\n  # first seen %s, %s\n", comment(f.Summary), comment(f.First), plural(f.Connections, "connection"))
+	if f.satisfies() {
+		fmt.Fprintf(&b, "  # what is excepted satisfies no expectation: %s may then be missing, unless the site says under expect: that it need not be\n", comment(f.Flow))
+	}
 	fmt.Fprintf(&b, "  - id: %s\n", scalar("EX-"+f.ID))
 	line("from", scalar(f.Orig.party()), "")
 	line("to", scalar(f.Resp.party()), "")
-	line("proto", scalar(strings.TrimSuffix(f.Proto, "v6")), "")
-	if _, err := strconv.ParseUint(f.Port, 10, 16); err == nil && f.Port != "0" {
+	switch {
+	case known[0].HasPorts():
+		line("proto", proto, "")
 		line("ports", "["+strconv.Quote(f.Port)+"]", "")
+	case known[0].IsICMP():
+		line("proto", proto, "every type: exceptions do not tell them apart")
+	default:
+		line("proto", proto, "")
 	}
 	line("owner", `""`, "required: who answers for the connection")
 	line("approver", `""`, "required: who has approved it")
@@ -43,6 +63,11 @@ func ExceptionStanza(f *Finding) (string, error) {
 	line("reason", `""`, "required: why it may be")
 	line("until", `""`, "required: 2027-01-31, exclusive; an approval ends")
 	return b.String(), nil
+}
+
+// satisfies is true where the connections of a finding, as long as no exception covers them, satisfy the expectation of their flow.
+func (f *Finding) satisfies() bool {
+	return f.Verdict == deviation.String() && !slices.ContainsFunc(unsatisfying.names(), func(why string) bool { return slices.Contains(f.Why, why) })
 }
 
 // party is what a site file calls an end: its host, else its address, also where the host's name stands for many or is translated.

@@ -12,6 +12,7 @@ import (
 const (
 	maxTracked = 1 << 18 // flow and originating host, and as many ports and responders of them; beyond it traffic satisfies nothing, and the audit says so
 	maxSamples = 3       // connections that an expectation names
+	maxTried   = 2       // attempts of one host that the finding about them names
 )
 
 type expectKey struct {
@@ -68,6 +69,7 @@ type tracked struct {
 	proxied    bool                     // a good connection ran through a proxy: its port and responder behind it are not visible
 	ports      map[rules.PortRange]*use // by entry of the flow's ports; only where the flow uses all of several
 	responders map[party]*use           // only for satisfied_by: each
+	tried      []seen                   // its first attempts
 }
 
 // expectations follows what documented flows were used by whom.
@@ -153,8 +155,12 @@ func (e *expectations) track(a *Auditor, c *flow.Conn, o *option, v *view, from,
 	}
 	t.named = t.named || named
 	t.add(c, s)
+	if s == showsAttempt {
+		t.tried = keepFirst(t.tried, maxTried, c, v)
+	}
 	if s == showsUse {
 		t.proxied = t.proxied || o.Proxied
+		a.schedules.use(a, key, c)
 		e.samples[o.Flow] = keepFirst(e.samples[o.Flow], maxSamples, c, v)
 	}
 	if allPorts(o.Flow) {

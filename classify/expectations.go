@@ -30,7 +30,7 @@ func (a *Auditor) expectations(w *window, files []Input) (rows []Expectation, fo
 			x := a.expectedFlow(f, w)
 			list := a.statuses(x, tracks[f], w)
 			rows = append(rows, a.expectationRow(x, list, files))
-			found = append(found, a.expectationFindings(x, list, &open)...)
+			found = append(found, a.expectationFindings(x, list, &open, files)...)
 		}
 	}
 	return rows, found, open
@@ -140,7 +140,10 @@ func (a *Auditor) expectationRow(x *expected, list []verdictOn, files []Input) E
 }
 
 func (v *verdictOn) export() HostStatus {
-	h := HostStatus{Host: v.party.name(), Status: v.status.String(), Reason: v.reason, Decides: v.decides}
+	h := HostStatus{Host: v.party.name(), Status: v.status.String(), Reason: v.reason, Decides: v.decides, Due: v.due.ended}
+	if v.status == missing {
+		h.Missed = v.due.export()
+	}
 	if v.status == notTestable {
 		h.Cause = causeNames[v.cause]
 	}
@@ -180,7 +183,7 @@ func countsSummary(counts [numStatuses]int, silent, hosts int) string {
 
 // expectationFindings is one finding for the missing hosts of a flow, one for those that tried, one for those that decide that the result is inconclusive.
 // Attempts that another flow covers better, and that decide nothing, are that flow's.
-func (a *Auditor) expectationFindings(x *expected, list []verdictOn, open *openCounts) []Finding {
+func (a *Auditor) expectationFindings(x *expected, list []verdictOn, open *openCounts, files []Input) []Finding {
 	var found []Finding
 	for _, s := range []status{missing, attempted, notTestable} {
 		var of []verdictOn
@@ -202,7 +205,7 @@ func (a *Auditor) expectationFindings(x *expected, list []verdictOn, open *openC
 			open.untestable += decides
 		}
 		if len(of) > 0 {
-			found = append(found, a.expectationFinding(x, s, of, decides > 0))
+			found = append(found, a.expectationFinding(x, s, of, decides > 0, files))
 		}
 	}
 	return found
@@ -215,21 +218,36 @@ var statusClauses = map[status]string{
 	notTestable: "whether %s opened %s to %s could not be tested (%s)",
 }
 
-func (a *Auditor) expectationFinding(x *expected, s status, of []verdictOn, decides bool) Finding {
+// scheduleClause words missing where a window of a schedule passed without a use; in others there may have been some.
+const scheduleClause = "%s did not open %s to %s when the site expects it (%s)"
+
+func (a *Auditor) expectationFinding(x *expected, s status, of []verdictOn, decides bool, files []Input) Finding {
 	f := x.flow
 	out := Finding{Kind: kindExpectation, Severity: severities[statusSeverity(s, decides)], Verdict: s.String(), Why: []string{}, Flow: f.Ref(), Decides: decides,
 		Service: a.service(f), Proto: f.Proto, Port: strings.Join(f.Ports, ","), Orig: EndRef{Roles: f.FromRoles()}, Resp: EndRef{Roles: f.ToRoles()},
 		Outcomes: []OutcomeCount{}, Evidence: []Evidence{}, Hosts: []string{}, Cite: cites(f), Look: of[0].reason}
+	var tried []seen
 	for _, v := range of[:min(len(of), maxOpenHosts)] {
 		out.Hosts = append(out.Hosts, v.party.name())
+		tried = append(tried, v.tried...)
+	}
+	if s == attempted {
+		slices.SortFunc(tried, func(a, b seen) int { return a.id.Compare(b.id) })
+		out.Evidence = evidence(tried[:min(len(tried), maxEvidence)], files)
 	}
 	who := of[0].party.name()
 	if len(of) > 1 {
 		who = plural(uint64(len(of)), "host")
 	}
-	out.Summary = fmt.Sprintf(statusClauses[s], who, a.service(f), article(f.To), f.Ref())
+	clause := statusClauses[s]
+	if s == missing && !slices.ContainsFunc(of, func(v verdictOn) bool { return len(v.due.missed) == 0 }) {
+		clause = scheduleClause
+	}
+	out.Summary = fmt.Sprintf(clause, who, a.service(f), article(f.To), f.Ref())
 	out.Reason = fmt.Sprintf("%s is %s: %s", f.Ref(), needWords(f), f.Title)
-	if a.set.Expected(f, of[0].party.host) == rules.ExpectedIn {
+	if plan := of[0].due.plan; plan != nil {
+		out.Reason += "; the site expects it " + plan.String()
+	} else if a.set.Expected(f, of[0].party.host) == rules.ExpectedIn {
 		out.Reason += "; the site expects it in this period"
 	}
 	out.ID = findingID(out.Kind, out.Verdict, "", out.Flow, "", "", out.Proto, out.Port, "")

@@ -78,7 +78,7 @@ func (s portSpan) String() string {
 // seen points to a connection.
 type seen struct {
 	id         flow.ConnID
-	at         int64
+	at, last   int64
 	orig, resp netip.AddrPort
 	ports      bool
 	told       string // by its payload, where the finding rests on that
@@ -90,7 +90,7 @@ func keepFirst(list []seen, limit int, c *flow.Conn, v *view) []seen {
 	if kept || i >= limit {
 		return list
 	}
-	list = slices.Insert(list, i, seen{id: c.ID, at: c.First, orig: v.from, resp: v.to, ports: c.Proto.HasPorts()})
+	list = slices.Insert(list, i, seen{id: c.ID, at: c.First, last: c.Last, orig: v.from, resp: v.to, ports: c.Proto.HasPorts()})
 	return list[:min(limit, len(list))]
 }
 
@@ -107,13 +107,7 @@ func (fs *findings) add(a *Auditor, c *flow.Conn, j *judged) {
 	if j.verdict == documented {
 		return
 	}
-	key := findingKey{verdict: j.verdict, original: j.original, why: j.why, flow: j.flow, proto: c.Proto, port: -1, exception: j.exception}
-	if j.why == whyDocumentSilent {
-		key.proto = 0 // one question a flow
-	} else {
-		key.orig, key.resp = a.partyOf(j.view.orig, j.view.from.Addr()), a.partyOf(j.view.resp, j.view.to.Addr())
-		key.port = servicePort(c, &j.view)
-	}
+	key := a.findingKeyOf(c, j)
 	f := fs.byKey[key]
 	if f == nil {
 		if f = fs.insert(key, c, j); f == nil {
@@ -122,6 +116,18 @@ func (fs *findings) add(a *Auditor, c *flow.Conn, j *judged) {
 		}
 	}
 	f.add(a, c, j)
+}
+
+// findingKeyOf is what the finding of a connection is folded by.
+func (a *Auditor) findingKeyOf(c *flow.Conn, j *judged) findingKey {
+	key := findingKey{verdict: j.verdict, original: j.original, why: j.why, flow: j.flow, proto: c.Proto, port: -1, exception: j.exception}
+	if j.why == whyDocumentSilent {
+		key.proto = 0 // one question a flow
+		return key
+	}
+	key.orig, key.resp = a.partyOf(j.view.orig, j.view.from.Addr()), a.partyOf(j.view.resp, j.view.to.Addr())
+	key.port = servicePort(c, &j.view)
+	return key
 }
 
 // tell adds to the evidence what the payload of a connection told.

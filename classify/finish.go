@@ -10,12 +10,15 @@ import (
 // ErrLedger says that a ledger does not balance: the audit must not be trusted.
 var ErrLedger = errors.New("a ledger does not balance")
 
-// Finish gives the audit of everything observed. It is called once, last. On an error that is ErrLedger the audit
-// is complete and says what does not balance.
+// Finish gives the audit of everything observed so far. It may be called again, with more observed between the calls: it leaves what was summed up as it was, and the audit
+// is the caller's. On an error that is ErrLedger the audit is complete and says what does not balance.
 func (a *Auditor) Finish(c Capture) (*Audit, error) {
-	a.sight.unopened(a, &c)
+	observed := a.sight
+	defer func() { a.sight, a.open.judged, a.open.pending = observed, 0, 0 }()
+	a.sight = a.sight.withOpaque(a, &c)
 	a.people = a.sight.people()
 	c.clip(a.opts.Filter)
+	c.Gaps = gaps(c.Gaps, c.Blind)
 	a.losses.judge(a.lossBound())
 	c.Inputs = inputs(c.Inputs)
 	undescribed := a.recorded(c.Inputs)
@@ -36,7 +39,7 @@ func (a *Auditor) Finish(c Capture) (*Audit, error) {
 	}
 	v := &a.sums.verdicts
 	f := Basis{Site: a.set.Site != nil, Judged: a.sums.observed - v[outOfScope].connections, Deviations: v[deviation].connections, Unexpected: a.sums.deciding,
-		Coupled: len(couplings), Missing: open.missing, Attempted: open.attempted, Indeterminate: v[indeterminate].connections, Untestable: open.untestable,
+		Coupled: len(couplings), Missing: open.missing, Attempted: open.attempted, Indeterminate: v[indeterminate].connections, Open: a.open.judged, Pending: a.open.pending, Untestable: open.untestable,
 		Cut: notNil(c.cut()), Interrupted: c.Interrupted, Evicted: c.Evicted, Loss: c.lossPercent(), Bound: a.lossBound(), PairLoss: notNil(a.losses.doubts()), Undecoded: c.undecodedPercent(), Refused: c.Refused}
 	out.Result = f.result()
 	out.Result.LookAt = lookAt(found)
@@ -86,6 +89,13 @@ func (a *Auditor) packRefs() []PackRef {
 	list := []PackRef{}
 	for _, p := range a.set.Packs {
 		ref := PackRef{Name: p.Name, Kind: string(p.Kind), Title: p.Title, Version: p.ProductVersion, SHA256: p.SHA256, File: p.File, Documents: []string{}, Flows: len(p.Flows)}
+		if a.set.Site != nil {
+			for _, n := range a.set.Site.Installed {
+				if n.Pack == p.Name {
+					ref.Installed = n.Version + " (" + n.Source + ")"
+				}
+			}
+		}
 		for _, d := range p.Documents {
 			if d.File != "" {
 				ref.Documents = append(ref.Documents, d.File)

@@ -31,6 +31,9 @@ type Basis struct {
 	PairLoss      []string `json:"pairs_with_loss"` // judged network pairs of which more was lost by estimate
 	Undecoded     float64  `json:"undecoded_percent"`
 	Refused       uint64   `json:"refused_fragments"` // that overlap others
+
+	Open    uint64 `json:"open,omitempty"`    // connections in scope that went on when the audit was made, and were judged for expectations alone
+	Pending uint64 `json:"pending,omitempty"` // of them, those that will decide when they end
 }
 
 // rule is one line of the rules of the result.
@@ -69,7 +72,8 @@ func (f *Basis) wrong() []string {
 func (f *Basis) doubt() []string {
 	return reasons([]rule{
 		{!f.Site, "no site file was given: roles were not verified"},
-		{f.Judged == 0, "no connection was judged"},
+		{f.Judged+f.Open == 0, "no connection was judged"},
+		{f.Pending > 0, plural(f.Pending, "connection") + " that deviate, are unexpected or could not be judged were still open, and count when they end"},
 		{len(f.Cut) > 0, fmt.Sprintf("%s not read to the end", plural(uint64(len(f.Cut)), "input"))},
 		{f.Interrupted, "reading was interrupted"},
 		{f.Evicted > 0, plural(f.Evicted, "connection") + " cut short because the connection table was full; raise --max-connections"},

@@ -19,27 +19,35 @@ type expected struct {
 	untestable string        // why no host's use can be tested; "" if it can
 }
 
-// window is what the capture as a whole lets absence prove.
-type window struct {
-	from, last int64  // covered
-	blind      string // why absence proves nothing; "" if it does
-}
-
 // verdictOn is the status of an expectation for one originating host.
 type verdictOn struct {
 	party   party
 	status  status
 	reason  string
 	cause   cause // of not-testable
-	named   bool  // of some connection of the host this was the flow, not one shared with it
-	decides bool  // counts for the result: missing and attempted as a deviation, not-testable as inconclusive
+	due     due   // what its schedule shows
+	tried   []seen
+	named   bool // of some connection of the host this was the flow, not one shared with it
+	decides bool // counts for the result: missing and attempted as a deviation, not-testable as inconclusive
 }
 
 // statusOf is the procedure of the status: the first that holds. t is nil where the host never used the flow.
 func (a *Auditor) statusOf(x *expected, p party, t *tracked, w *window) verdictOn {
-	s := verdictOn{party: p, named: t != nil && t.named}
+	s := verdictOn{party: p}
+	if t != nil {
+		s.named, s.tried = t.named, t.tried
+	}
 	need, now := a.required(x, p)
 	lack := a.lacking(x, p, t)
+	s.due = a.due(x.flow, p, w)
+	used := lack == nil
+	switch {
+	case used && s.due.lacks():
+		lack = a.lacking(x, p, nil) // not in every window
+	case s.due.ended > 0 && !s.due.lacks() && (t == nil || t.good == 0):
+		lack = nil // used before this auditor's time
+	}
+	now = now && (s.due.plan == nil || s.due.ended > 0)
 	if s.reason = x.untestable; s.reason == "" && p.host != nil && a.set.Hidden(p.host) {
 		s.reason = p.name() + " is behind a source translation: its connections cannot be told from others'"
 	}
@@ -54,12 +62,22 @@ func (a *Auditor) statusOf(x *expected, p party, t *tracked, w *window) verdictO
 		s.status, s.cause, s.reason = notTestable, causeSite, p.name()+" holds both roles: the traffic stays inside the host"
 	case a.unseen(&s, x, lack, w):
 		s.status, s.decides = notTestable, need && now && !a.retired(p, w)
+	case s.due.hidden > 0 && len(s.due.missed) == 0:
+		s.status, s.cause, s.decides = notTestable, causeBlind, need && now && !a.retired(p, w)
+		s.reason = fmt.Sprintf("the capture does not cover %s of its schedule (%s)", plural(uint64(s.due.hidden), "window"), s.due.plan)
 	case lack.attempts() > 0:
 		s.status, s.reason, s.decides = attempted, attemptWords(x.flow, a.service(x.flow), p, lack), need && a.set.Expected(x.flow, p.host) != rules.NotExpected
+	case need && now && used:
+		s.status, s.reason, s.decides = missing, fmt.Sprintf("%s did not open %s to %s%s", p.name(), a.service(x.flow), article(x.flow.To), s.due.words()), true
 	case need && now:
 		s.status, s.reason, s.decides = missing, a.missingWords(x, lack, p), true
+		if len(s.due.missed) > 0 {
+			s.reason += ";" + s.due.words()
+		}
+	case s.due.plan != nil && s.due.ended == 0:
+		s.status, s.reason = notObserved, fmt.Sprintf("not seen, and no window of its schedule (%s) ended in this time", s.due.plan)
 	default:
-		s.status, s.reason = notObserved, a.notObservedWords(x, need)
+		s.status, s.reason = notObserved, notObservedWords(x, lack, need)
 	}
 	return s
 }
@@ -209,6 +227,8 @@ func (a *Auditor) unseen(s *verdictOn, x *expected, l *lack, w *window) bool {
 		s.cause, s.reason = causeVantage, a.notVisible(x, p)
 	case a.tunnelled(x, p) != "":
 		s.reason = "inside tunnel: " + p.name() + " and " + roleList(x.flow.To) + " talk through " + a.tunnelled(x, p) + ", ports are not visible"
+	case w.uncovered != "" && s.due.plan == nil:
+		s.reason = w.uncovered
 	case w.blind != "":
 		s.reason = w.blind
 	default:
@@ -321,14 +341,21 @@ func (a *Auditor) missingWords(x *expected, l *lack, p party) string {
 	return fmt.Sprintf("%s never opened %s to %s", who, a.service(x.flow), article(x.flow.To))
 }
 
-func (a *Auditor) notObservedWords(x *expected, need bool) string {
+func notObservedWords(x *expected, l *lack, need bool) string {
+	seen := "not seen"
+	switch {
+	case l.some && len(l.ports) > 0:
+		seen = fmt.Sprintf("seen, but not on %s/%s", x.flow.Proto, strings.Join(rangeNames(l.ports), ","))
+	case l.some:
+		seen = "seen, but not to " + hostNames(l.hosts)
+	}
 	switch {
 	case x.state == rules.Unknown:
-		return "not seen; the site does not say whether " + conditionWords(x.flow.Condition)
+		return seen + "; the site does not say whether " + conditionWords(x.flow.Condition)
 	case need:
-		return "not seen, and not expected in every period (" + x.flow.Occurrence + ")"
+		return seen + ", and not expected in every period (" + x.flow.Occurrence + ")"
 	}
-	return "not seen, and not required"
+	return seen + ", and not required"
 }
 
 // article gives "a management-server", "an agent or a storage-node".

@@ -252,10 +252,12 @@ func (s *sums) portProfiles() []PortProfile {
 		}
 		list = append(list, e)
 	}
-	slices.SortFunc(list, func(a, b PortProfile) int {
-		return cmp.Or(cmp.Compare(b.Outside, a.Outside), cmp.Compare(a.Host, b.Host), cmp.Compare(a.OS, b.OS))
-	})
+	slices.SortFunc(list, compareProfiles)
 	return list
+}
+
+func compareProfiles(a, b PortProfile) int {
+	return cmp.Or(cmp.Compare(b.Outside, a.Outside), cmp.Compare(a.Host, b.Host), cmp.Compare(a.OS, b.OS))
 }
 
 // exceptionUses says of every exception of the site what it did. One that fitted only connections after its end is expired.
@@ -265,7 +267,7 @@ func (s *sums) exceptionUses(site *rules.Site) []ExceptionUse {
 		return list
 	}
 	for _, e := range site.Exceptions {
-		use := ExceptionUse{ID: e.ID, Ticket: e.Ticket, Owner: e.Owner, Approver: e.Approver, Reason: e.Reason, Until: e.Until, State: "unused"}
+		use := ExceptionUse{ID: e.ID, Ticket: e.Ticket, Owner: e.Owner, Approver: e.Approver, Reason: e.Reason, Since: e.Since, Until: e.Until, State: "unused"}
 		if sum := s.exceptions[e]; sum != nil {
 			use.Connections, use.Expired = sum.used, sum.expired
 			switch {

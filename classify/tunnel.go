@@ -84,8 +84,11 @@ func (s *sight) hide(tunnel string, from, to party) {
 	}
 }
 
-// unopened adds the tunnels that the decoder could not open. An address may have been another host's at the end of the capture.
-func (s *sight) unopened(a *Auditor, c *Capture) {
+// withOpaque is a copy with the tunnels that the decoder could not open. An address may have been another host's at the end of the capture.
+func (s sight) withOpaque(a *Auditor, c *Capture) sight {
+	if len(c.Opaque) > 0 {
+		s.hidden, s.tunnels = maps.Clone(s.hidden), maps.Clone(s.tunnels)
+	}
 	s.crowded = s.crowded || c.OpaqueMore > 0
 	for _, t := range c.Opaque {
 		for _, at := range [...]int64{c.First, c.Last} {
@@ -96,6 +99,7 @@ func (s *sight) unopened(a *Auditor, c *Capture) {
 			s.hide(t.Name, a.partyOf(a.set.Lookup(t.A, at), t.A), a.partyOf(a.set.Lookup(t.B, at), t.B))
 		}
 	}
+	return s
 }
 
 // tunnelNames are the sorts of opaque tunnels seen.

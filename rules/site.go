@@ -12,6 +12,7 @@ type Site struct {
 	Dynamic      []DynamicRange  `yaml:"dynamic"`
 	Proxies      []Proxy         `yaml:"proxies"`
 	Translations []Translation   `yaml:"translations"`
+	Installed    []Installed     `yaml:"installed"`
 	Captures     []CaptureRecord `yaml:"captures"`
 	Vantage      []Vantage       `yaml:"vantage"` // empty: a pair is visible only where two-way traffic between its networks was seen
 	Period       Period          `yaml:"period"`  // empty: all that the capture covers
@@ -108,6 +109,13 @@ type Translation struct {
 	Note    string   `yaml:"note"`
 }
 
+// Installed says which version of a pack's product the site runs. It changes no verdict: a report shows it beside the version that the documents are about.
+type Installed struct {
+	Pack    string `yaml:"pack"` // by name; it may be one that an audit does not choose
+	Version string `yaml:"version"`
+	Source  string `yaml:"source"` // where the site knows it from
+}
+
 // Vantage is a capture point and the pairs of networks whose traffic it sees.
 type Vantage struct {
 	Name string `yaml:"name"`
@@ -165,12 +173,19 @@ type Hours struct {
 	Zone  string   `yaml:"zone"`  // IANA time zone
 }
 
-// Expect changes what is expected in this period.
+// Expect changes what is expected in this period, or says with a schedule when a flow is expected: once in each window of the time that the capture covers.
 type Expect struct {
-	Flow   string   `yaml:"flow"`  // "pack/flow"
-	Hosts  []string `yaml:"hosts"` // originating hosts; empty: all
-	Period string   `yaml:"in"`    // "period": expected in this period; "not": not expected
+	Flow   string   `yaml:"flow"`   // "pack/flow"
+	Hosts  []string `yaml:"hosts"`  // originating hosts; empty: all
+	Period string   `yaml:"in"`     // "period": expected in this period; "not": not expected; may be left out beside a schedule
+	Every  string   `yaml:"every"`  // night (22:00-06:00 unless At says otherwise), day or 24h, or a duration that divides the hours: "1h"; "" is no schedule
+	At     string   `yaml:"at"`     // hours in which the windows lie, "22:00-06:00" (of the next day if not after); empty: the whole day
+	Within string   `yaml:"within"` // how late after a window a use may come: "15m"; empty: not at all
+	Days   []string `yaml:"days"`   // mon ... sun, on which the hours begin; empty: every day
+	Zone   string   `yaml:"zone"`   // IANA time zone of At and of days; empty: UTC
 	Reason string   `yaml:"reason"`
+
+	schedule *Schedule // nil without Every
 }
 
 // Background is traffic that is out of scope by the site's word.

@@ -9,6 +9,19 @@ import (
 	"time"
 )
 
+// installed checks what the site says of versions.
+func (k *siteChecker) installed() {
+	for i := range k.site.Installed {
+		n := &k.site.Installed[i]
+		if n.Pack == "" || n.Version == "" || n.Source == "" {
+			k.fail("an installed version without pack, version or source", "add all three", n)
+		}
+		if before := slices.IndexFunc(k.site.Installed[:i], func(o Installed) bool { return o.Pack == n.Pack }); before >= 0 {
+			k.fail(fmt.Sprintf("the installed version of %q is given twice, first at %s", n.Pack, k.places.at(&k.site.Installed[before])), "write one entry with all versions", &n.Pack, n)
+		}
+	}
+}
+
 // captures checks what the site says of how captures were made.
 func (k *siteChecker) captures() {
 	for i := range k.site.Captures {

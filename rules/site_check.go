@@ -35,6 +35,7 @@ func checkSite(s *Site, c checker) []Problem {
 	k.dynamic()
 	k.proxies()
 	k.translations()
+	k.installed()
 	k.captures()
 	k.vantage()
 	k.judgedTime()
@@ -229,8 +230,19 @@ func (k *siteChecker) judgedTime() {
 func (k *siteChecker) expectations() {
 	for i := range k.site.Expect {
 		e := &k.site.Expect[i]
-		k.oneOf("in", &e.Period, e, "period", "not")
+		if e.Period == "" && e.Every == "" {
+			k.fail(fmt.Sprintf("the expectation of %q does not say when", e.Flow), "add in: period, in: not, or a schedule such as every: night", e)
+		}
+		k.oneOf("in", &e.Period, e, "period", "not", "")
+		e.schedule = k.schedule(e)
 		k.hostNames(e.Hosts)
+		for j := range i {
+			before := &k.site.Expect[j]
+			same := len(e.Hosts) == 0 && len(before.Hosts) == 0 || slices.ContainsFunc(e.Hosts, func(h string) bool { return slices.Contains(before.Hosts, h) })
+			if before.Flow == e.Flow && same {
+				k.fail(fmt.Sprintf("the site says twice when %q is expected of the same hosts, first at %s", e.Flow, k.places.at(before)), "keep one", e)
+			}
+		}
 		if e.Reason == "" {
 			k.fail(fmt.Sprintf("the expectation of %q has no reason", e.Flow), "add reason", e)
 		}

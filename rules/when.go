@@ -96,22 +96,29 @@ func (s *Set) Period() (from, until int64) {
 	return s.Site.Period.valid.from, s.Site.Period.valid.until
 }
 
-// Expected is the site's word on whether this originating host is to use the flow in this period. An entry that names hosts goes before one that does not.
+// Expected is the site's word on whether this originating host is to use the flow in this period.
 func (s *Set) Expected(f *Flow, orig *Host) Expected {
-	word := AsDocumented
+	switch e := s.expectation(f, orig); {
+	case e == nil:
+		return AsDocumented
+	case e.Period == "not":
+		return NotExpected
+	}
+	return ExpectedIn
+}
+
+// expectation is the site's entry for a flow and a host, nil where there is none. One that names hosts goes before one that does not.
+func (s *Set) expectation(f *Flow, orig *Host) *Expect {
+	var general *Expect
 	for _, e := range s.expects[f.Ref()] {
-		if len(e.Hosts) > 0 && (orig == nil || !slices.Contains(e.Hosts, orig.Name)) {
-			continue
-		}
-		word = ExpectedIn
-		if e.Period == "not" {
-			word = NotExpected
-		}
-		if len(e.Hosts) > 0 {
-			return word
+		switch {
+		case len(e.Hosts) == 0:
+			general = e
+		case orig != nil && slices.Contains(e.Hosts, orig.Name):
+			return e
 		}
 	}
-	return word
+	return general
 }
 
 // window is one entry of the site's hours, parsed: minutes of the day in a zone. until <= from ends on the next day.
@@ -146,18 +153,7 @@ var weekdays = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 // window checks and parses one entry of hours.
 func (c *checker) window(h *Hours) window {
-	w := window{zone: time.UTC, from: c.minute(&h.From, h), until: c.minute(&h.Until, h)}
-	for i := range h.Days {
-		day := slices.Index(weekdays, h.Days[i])
-		if day < 0 {
-			c.fail(fmt.Sprintf("unknown day %q", h.Days[i]), "known: "+strings.Join(weekdays, ", "), &h.Days[i])
-			continue
-		}
-		w.days[day] = true
-	}
-	if len(h.Days) == 0 {
-		w.days = [7]bool{true, true, true, true, true, true, true}
-	}
+	w := window{zone: time.UTC, from: c.minute(&h.From, h), until: c.minute(&h.Until, h), days: c.days(h.Days)}
 	switch zone, err := time.LoadLocation(h.Zone); {
 	case h.Zone == "":
 		c.fail("hours without a time zone", "add zone: an IANA name such as Europe/Paris, or UTC", h)
@@ -167,6 +163,22 @@ func (c *checker) window(h *Hours) window {
 		w.zone = zone
 	}
 	return w
+}
+
+// days reads names of weekdays, by time.Weekday; none is every day.
+func (c *checker) days(names []string) (days [7]bool) {
+	for i := range names {
+		day := slices.Index(weekdays, names[i])
+		if day < 0 {
+			c.fail(fmt.Sprintf("unknown day %q", names[i]), "known: "+strings.Join(weekdays, ", "), &names[i])
+			continue
+		}
+		days[day] = true
+	}
+	if len(names) == 0 {
+		days = [7]bool{true, true, true, true, true, true, true}
+	}
+	return days
 }
 
 // minute reads "HH:MM"; 24:00 is the end of the day.

@@ -1,0 +1,284 @@
+package monitor
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/classify"
+)
+
+// CheckpointSchema names the version of checkpoints. Only this one is restored.
+const CheckpointSchema = "pcapaudit.checkpoint/1"
+
+// MaxCheckpoint is the size of the largest checkpoint, in bytes.
+const MaxCheckpoint = 256 << 20
+
+// ErrCheckpoint says that a checkpoint cannot be restored: the monitor is as it was, and may go on without.
+var ErrCheckpoint = errors.New("the checkpoint cannot be restored")
+
+// envelope is a checkpoint as written: its content with its sum, so that a cut or a changed one is recognised.
+type envelope struct {
+	Schema  string          `json:"schema"`
+	SHA256  string          `json:"sha256"` // of the bytes of Content
+	Content json.RawMessage `json:"content"`
+}
+
+// content is what a checkpoint holds.
+type content struct {
+	Parts []json.RawMessage `json:"parts"` // audits
+	State saved             `json:"state"`
+}
+
+// saved is all but the audits. Times are ns since 1970 UTC.
+type saved struct {
+	At       int64               `json:"at"`
+	Interval int64               `json:"interval"`
+	From     int64               `json:"from"` // the period
+	Until    int64               `json:"until"`
+	Since    int64               `json:"since"` // nothing was watched before
+	Blind    []classify.Span     `json:"blind"`
+	Stories  []story             `json:"findings"`
+	Uses     []use               `json:"expectations"`
+	Names    []flow.Name         `json:"names"`
+	Controls []control           `json:"controls"`
+	Ports    []flow.Announcement `json:"ports"`
+}
+
+// Saved is all that a restart needs to go on with the period, at one moment. It may be encoded in another goroutine.
+type Saved struct {
+	parts []part
+	now   *classify.Audit // the last part
+	state saved
+}
+
+// Save takes the state of the monitor; c is the capture since the part began. The audit of the part goes on.
+func (m *Monitor) Save(c classify.Capture) (*Saved, error) {
+	a, err := m.finish(c)
+	if err != nil {
+		return nil, fmt.Errorf("save the state: %w", err)
+	}
+	m.followed()
+	s := &Saved{parts: slices.Clone(m.parts), now: a}
+	s.state = saved{At: m.now, Interval: m.opts.Interval, From: m.period.From, Until: m.period.Until, Since: m.blind.since, Blind: m.blind.all(m.now), Stories: values(&m.stories),
+		Names: values(&m.memory.names), Controls: values(&m.memory.controls), Ports: values(&m.memory.ports)}
+	for _, k := range m.sortedUses() {
+		s.state.Uses = append(s.state.Uses, *m.uses[k])
+	}
+	return s, nil
+}
+
+func values[K comparable, V any](r *recent[K, V]) []V {
+	list := make([]V, 0, r.len())
+	for v := range r.all() {
+		list = append(list, *v)
+	}
+	return list
+}
+
+// Checkpoint is Save and Encode.
+func (m *Monitor) Checkpoint(c classify.Capture) ([]byte, error) {
+	s, err := m.Save(c)
+	if err != nil {
+		return nil, err
+	}
+	return s.Encode()
+}
+
+// Encode gives the bytes that Restore reads, at most MaxCheckpoint.
+func (s *Saved) Encode() ([]byte, error) {
+	last, err := partOf(s.now)
+	if err != nil {
+		return nil, fmt.Errorf("save the state: %w", err)
+	}
+	state, err := json.Marshal(&s.state)
+	if err != nil {
+		return nil, fmt.Errorf("save the state: %w", err)
+	}
+	content := []byte(`{"parts":[`)
+	for _, p := range s.parts {
+		content = append(append(content, p.raw...), ',')
+	}
+	content = append(append(append(content, last.raw...), `],"state":`...), state...)
+	data := sealed(append(content, '}'))
+	if len(data) > MaxCheckpoint {
+		return nil, fmt.Errorf("save the state: it has %d MiB, more than the %d that can be restored; shorten the interval", len(data)>>20, MaxCheckpoint>>20)
+	}
+	return data, nil
+}
+
+// sealed is a checkpoint of some content.
+func sealed(content []byte) []byte {
+	sum := sha256.Sum256(content)
+	data := fmt.Appendf(nil, "{\"schema\":%q,\"sha256\":%q,\"content\":", CheckpointSchema, hex.EncodeToString(sum[:]))
+	return append(append(data, content...), "}\n"...)
+}
+
+// Restore goes on with the period of a checkpoint, before anything else is told to the monitor. The time since it was written is blind. Where the period has ended
+// meanwhile, Due says so at once. On an error, which is ErrCheckpoint, nothing has changed.
+func (m *Monitor) Restore(data []byte, now int64) error {
+	if m.begun {
+		return fmt.Errorf("%w: the monitor has begun without it", ErrCheckpoint)
+	}
+	s, parts, err := unseal(data)
+	if err == nil {
+		err = m.fits(s, now)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
+	}
+	m.begun = true
+	m.now = max(m.now, now)
+	m.period, m.parts = classify.Span{From: s.From, Until: s.Until}, m.squeezed(parts)
+	m.blind.since = s.Since
+	for _, span := range append(s.Blind, classify.Span{From: s.At, Until: m.now}) {
+		m.blind.add(span)
+	}
+	for i := range s.Stories {
+		story := s.Stories[i]
+		story.Seen = m.now
+		if m.stories.get(story.ID) == nil {
+			m.stories.put(story.ID, story)
+		}
+	}
+	for i := range s.Uses {
+		m.uses[useKey{s.Uses[i].Flow, s.Uses[i].Host}] = &s.Uses[i]
+	}
+	m.memory.restore(s)
+	m.auditor = nil
+	m.audit()
+	m.raise(Alert{Kind: KindResolved, Severity: severities[info], Since: s.At, Text: "going on with the period after " + words(m.now-s.At) + " in which nothing was watched"})
+	return nil
+}
+
+// unseal reads a checkpoint and its parts.
+func unseal(data []byte) (*saved, []part, error) {
+	if len(data) > MaxCheckpoint {
+		return nil, nil, fmt.Errorf("it has more than %d MiB", MaxCheckpoint>>20)
+	}
+	var e envelope
+	if err := strict(data, &e); err != nil {
+		return nil, nil, fmt.Errorf("it is damaged or cut short: %w", err)
+	}
+	if e.Schema != CheckpointSchema {
+		return nil, nil, fmt.Errorf("its schema is %.60q, and this version reads %s alone", e.Schema, CheckpointSchema)
+	}
+	if sum := sha256.Sum256(e.Content); hex.EncodeToString(sum[:]) != e.SHA256 {
+		return nil, nil, errors.New("it is damaged: its content does not have the sum that it states")
+	}
+	var c content
+	if err := strict(e.Content, &c); err != nil {
+		return nil, nil, fmt.Errorf("its content is damaged: %w", err)
+	}
+	if err := c.State.sound(); err != nil {
+		return nil, nil, err
+	}
+	if len(c.Parts) > maxParts {
+		return nil, nil, fmt.Errorf("it has %d parts, more than %d", len(c.Parts), maxParts)
+	}
+	var parts []part
+	for _, raw := range c.Parts {
+		sum := sha256.Sum256(raw)
+		p := part{raw, hex.EncodeToString(sum[:])}
+		if _, err := p.source(); err != nil {
+			return nil, nil, fmt.Errorf("a part of its period is damaged: %w", err)
+		}
+		parts = append(parts, p)
+	}
+	return &c.State, parts, nil
+}
+
+// strict reads one JSON value of the keys that v has, and nothing behind it.
+func strict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something follows its end")
+	}
+	return nil
+}
+
+// sound holds a checkpoint against the limits.
+func (s *saved) sound() error {
+	for _, l := range []struct {
+		what    string
+		n, most int
+	}{{"findings", len(s.Stories), maxStories}, {"expectations", len(s.Uses), maxUses}, {"names", len(s.Names), maxNames},
+		{"control services", len(s.Controls), maxControls}, {"announced ports", len(s.Ports), maxPorts}, {"blind times", len(s.Blind), maxBlindSpans + maxWatched}} {
+		if l.n > l.most {
+			return fmt.Errorf("it has %d %s, more than %d", l.n, l.what, l.most)
+		}
+	}
+	if s.From >= s.Until || s.At < 0 || s.Since > s.At {
+		return errors.New("its times contradict each other")
+	}
+	for i := range s.Stories {
+		f := &s.Stories[i]
+		if len(f.ID) != 16 || len(f.Summary) > maxStoryText || f.Severity < high || f.Severity > info {
+			return fmt.Errorf("it has a finding with the id %.40q", f.ID)
+		}
+	}
+	for i := range s.Names {
+		if n := &s.Names[i]; !n.Addr.IsValid() || n.Origin > flow.NameDNS || len(n.Name) > flow.MaxFactValue || len(n.Chain) > flow.MaxFactValue {
+			return fmt.Errorf("it has the name %.40q", n.Name)
+		}
+	}
+	for i := range s.Controls {
+		if c := &s.Controls[i]; !c.Orig.IsValid() || !c.Resp.IsValid() || c.By > flow.AnnouncedBySIP {
+			return fmt.Errorf("it has a control service between %.60q and %.60q", c.Orig, c.Resp)
+		}
+	}
+	for i := range s.Ports {
+		if n := &s.Ports[i]; n.Event != flow.PortAnnounced || n.By > flow.AnnouncedBySIP || !n.Orig.Addr().IsValid() || !n.Resp.Addr().IsValid() || !n.Peer.IsValid() || !n.To.Addr().IsValid() {
+			return fmt.Errorf("it has an announced port at %.60q", n.To)
+		}
+	}
+	return nil
+}
+
+// fits says why a checkpoint is not of this monitor's time and interval.
+func (m *Monitor) fits(s *saved, now int64) error {
+	switch now = max(now, m.now); {
+	case s.At > now:
+		return fmt.Errorf("it is from %s, which is yet to come: check the clock", flow.Stamp(s.At))
+	case s.Interval != m.opts.Interval:
+		return fmt.Errorf("its periods last %s, and now %s is asked", words(s.Interval), words(m.opts.Interval))
+	}
+	return nil
+}
+
+// all gives the blind times, those that go on ending now.
+func (b *blindness) all(now int64) []classify.Span {
+	list := slices.Clone(b.spans)
+	for _, iface := range slices.Sorted(maps.Keys(b.now)) {
+		list = append(list, classify.Span{From: b.now[iface].since, Until: now})
+	}
+	return list
+}
+
+// restore takes what a checkpoint remembers. Of the time since it nothing is known.
+func (m *memory) restore(s *saved) {
+	for i := range s.Names {
+		m.name(&s.Names[i])
+	}
+	for i := range s.Controls {
+		c := s.Controls[i]
+		if k := (controlKey{c.Orig.Addr(), c.Resp.Addr(), c.By}); m.controls.get(k) == nil {
+			m.controls.put(k, c)
+		}
+	}
+	for i := range s.Ports {
+		m.port(&s.Ports[i])
+	}
+	m.missed(s.At)
+}

@@ -1,0 +1,372 @@
+package monitor
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/classify"
+	"pcapaudit/rules"
+)
+
+// event is something that a monitor is told, a minute after the one before.
+type event func(r *run)
+
+// learning is how many events of a sequence tell names and announcements: without one of them later verdicts differ.
+const learning = 3
+
+// sequence is events of which the later depend on the first.
+func sequence(n int) []event {
+	random := rand.New(rand.NewPCG(4, 2))
+	lines := []string{documented, "10.0.0.2:50000 > 10.0.0.10:9876 tcp refused", unexpected, refused, unanswer, update, update2, "10.0.0.2:50000 > 203.0.113.9:8443 tcp established",
+		"10.0.0.1:50000 > 203.0.113.7:443 tcp established", "10.0.0.2:50003 > 10.0.0.10:50700 tcp established", "10.0.0.50:4000 > 10.0.0.2:161 udp answered", "10.0.0.2:50004 > 10.0.0.10:135 tcp established"}
+	list := []event{
+		func(r *run) {
+			r.LearnName(&flow.Name{At: r.now, Origin: flow.NameDNS, Asker: netip.MustParseAddr("10.0.0.2"), Name: "portal.example", Addr: netip.MustParseAddr("203.0.113.9")})
+		},
+		func(r *run) { r.LearnAnnouncement(announcement(r.now, flow.ControlSeen)) },
+		func(r *run) { r.LearnAnnouncement(announcement(r.now, flow.PortAnnounced)) },
+	}
+	if len(list) != learning {
+		panic("the first events are not those that teach")
+	}
+	for len(list) < n {
+		line, young := lines[random.IntN(len(lines))], random.IntN(3) == 0
+		list = append(list, func(r *run) {
+			c := r.conn(line)
+			if young {
+				r.Young(c)
+			}
+			r.observe(c)
+		})
+	}
+	return list
+}
+
+func announcement(at int64, e flow.ControlEvent) *flow.Announcement {
+	return &flow.Announcement{At: at, Event: e, By: flow.AnnouncedByRPC, Orig: netip.MustParseAddrPort("10.0.0.2:50004"), Resp: netip.MustParseAddrPort("10.0.0.10:135"),
+		Peer: netip.MustParseAddr("10.0.0.2"), To: netip.MustParseAddrPort("10.0.0.10:50700"), Proto: flow.TCP}
+}
+
+// play tells events [from, to) of a sequence.
+func (r *run) play(list []event, from, to int) {
+	for i := from; i < to; i++ {
+		r.Tick(start + int64(i+1)*minute)
+		list[i](r)
+	}
+}
+
+// TestRestoredPeriods kills a monitor after every event of a sequence and goes on with a checkpoint of that moment, or of some events before. The audit of the period is
+// that of one monitor that saw the same, and names the time in between; no finding is told twice.
+func TestRestoredPeriods(t *testing.T) {
+	const n = 40
+	list := sequence(n)
+	o := Options{Interval: 24 * hour}
+	for _, site := range []string{testSite, hourly} {
+		set := compiled(t, testPack, site)
+		for _, lost := range []int{0, 7} {
+			for at := lost + learning; at <= n; at++ {
+				whole := begin(t, set, o)
+				whole.play(list, 0, at-lost)
+				whole.play(list, at, n)
+				whole.Due(start + 21*hour)
+				want := whole.endPeriod()
+
+				before := begin(t, set, o)
+				before.number = 1000 // ids of connections differ in each process
+				before.play(list, 0, at-lost)
+				data, err := before.Checkpoint(before.capture(false))
+				if err != nil {
+					t.Fatal(err)
+				}
+				told := slices.Clone(before.alerts)
+				before.play(list, at-lost, at) // what is lost
+
+				now := start + int64(at)*minute + second
+				after := beginAt(t, set, now, o)
+				if err := after.Restore(data, now); err != nil {
+					t.Fatal(err)
+				}
+				after.play(list, at, n)
+				after.Due(start + 21*hour)
+				got := after.endPeriod()
+				name := fmt.Sprintf("killed after %d events, %d of them lost, %d schedules", at, lost, len(set.Schedules()))
+				sameAudit(t, name, got, want)
+				from, until := max(start, start+int64(at-lost)*minute), now
+				if b := got.Coverage.Blind; len(b) != 1 || b[0].From != flow.Stamp(from) || b[0].Until != flow.Stamp(until) {
+					t.Errorf("%s: blind %+v, want %s to %s", name, b, flow.Stamp(from), flow.Stamp(until))
+				}
+				sameAlerts(t, name, append(told, after.alerts...), whole.alerts)
+			}
+		}
+	}
+}
+
+func sameAudit(t *testing.T, name string, got, want *classify.Audit) {
+	t.Helper()
+	if !reflect.DeepEqual(got.Totals, want.Totals) || got.Connections.Emitted != want.Connections.Emitted || got.Packets.Read != want.Packets.Read || len(got.Residuals) > 0 {
+		t.Errorf("%s: totals %+v, ledger %+v, want %+v, %+v", name, got.Totals, got.Connections, want.Totals, want.Connections)
+	}
+	for _, ref := range []string{"p/check-in", "p/update", "p/report", "p/rpc"} {
+		g, w := strings.Split(statuses(got, ref), ", "), strings.Split(statuses(want, ref), ", ")
+		for i := range w {
+			if g[i] != w[i] && !weaker(g[i], w[i]) {
+				t.Errorf("%s: %s: %s, want %s", name, ref, g[i], w[i])
+			}
+		}
+	}
+	of := func(a *classify.Audit) map[string]uint64 {
+		found := map[string]uint64{}
+		for _, f := range a.Findings {
+			if f.Kind == "connection" || f.Kind == "question" {
+				found[f.ID+" "+f.Severity+" "+f.Summary] = f.Connections
+			}
+		}
+		return found
+	}
+	if g, w := of(got), of(want); !reflect.DeepEqual(g, w) {
+		t.Errorf("%s: findings\n%v\nwant\n%v", name, g, w)
+	}
+}
+
+// weaker is true for a status that claims less: a host that was not seen after the break may have been silent.
+func weaker(got, want string) bool {
+	return strings.HasSuffix(got, "not-testable") || strings.HasSuffix(got, "not-observed") && strings.HasSuffix(want, "missing")
+}
+
+// sameAlerts compares what was told of findings.
+func sameAlerts(t *testing.T, name string, got, want []Alert) {
+	t.Helper()
+	of := func(list []Alert) []string {
+		var out []string
+		for _, a := range list {
+			if a.Finding != nil {
+				out = append(out, fmt.Sprint(a.ID, a.Change, a.Severity, a.Connections, a.Finding.Summary))
+			}
+		}
+		return out
+	}
+	if g, w := of(got), of(want); !reflect.DeepEqual(g, w) {
+		t.Errorf("%s: alerts\n%s\nwant\n%s", name, strings.Join(g, "\n"), strings.Join(w, "\n"))
+	}
+}
+
+func TestRestoreAfterThePeriod(t *testing.T) {
+	set := compiled(t, testPack, testSite)
+	o := Options{Interval: hour}
+	r := begin(t, set, o)
+	r.see(documented, unexpected)
+	r.Tick(start + 10*minute)
+	data, err := r.Checkpoint(r.capture(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := start + 5*hour + 20*minute
+	r = beginAt(t, set, late, o)
+	if err := r.Restore(data, late); err != nil {
+		t.Fatal(err)
+	}
+	r.want("restored", "info resolved: going on with the period after 5h10m in which nothing was watched")
+	if !r.Due(late + second) {
+		t.Fatal("the old period goes on")
+	}
+	a := r.endPeriod()
+	if a.Connections.Emitted != 2 || a.Period.AskedUntil != flow.Stamp(start+hour) || len(a.Coverage.Blind) != 1 {
+		t.Errorf("ledger %+v, period %+v, blind %+v", a.Connections, a.Period, a.Coverage.Blind)
+	}
+	if p := r.Period(); p.From != start+5*hour || p.Until != start+6*hour {
+		t.Errorf("then %s to %s", flow.Stamp(p.From), flow.Stamp(p.Until))
+	}
+	r.took()
+	r.see(unexpected)
+	r.want("known from before", "")
+}
+
+// TestNothingIsUnannouncedAfterABreak: what was announced while nobody watched is not held against a connection.
+func TestNothingIsUnannouncedAfterABreak(t *testing.T) {
+	set := compiled(t, testPack, testSite)
+	const rpc = "10.0.0.2:50003 > 10.0.0.10:50999 tcp established"
+	r := begin(t, set, Options{})
+	r.LearnAnnouncement(announcement(start, flow.ControlSeen))
+	r.Tick(start + minute)
+	data, err := r.Checkpoint(r.capture(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.see(rpc)
+	r.want("unannounced", "medium finding new: agent-2 opened tcp/50999 on server-1, 1 connections")
+	r = beginAt(t, set, start+2*minute, Options{})
+	if err := r.Restore(data, start+2*minute); err != nil {
+		t.Fatal(err)
+	}
+	r.took()
+	r.see(rpc)
+	if got := r.took(); strings.Contains(got, "medium") {
+		t.Error(got)
+	}
+}
+
+func checkpointOf(t testing.TB, set *rules.Set) []byte {
+	r := begin(t, set, Options{Interval: 24 * hour})
+	r.play(sequence(20), 0, 20)
+	r.Blind(r.now+second, "eth0", "down")
+	data, err := r.Checkpoint(r.capture(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	set := compiled(t, testPack, hourly)
+	data := checkpointOf(t, set)
+	change := func(old, new string) []byte { return bytes.Replace(data, []byte(old), []byte(new), 1) }
+	for _, c := range []struct {
+		name string
+		data []byte
+		now  int64
+		want string
+	}{
+		{"nothing", nil, start + hour, "damaged or cut short: EOF"},
+		{"other schema", change("checkpoint/1", "checkpoint/2"), start + hour, `its schema is "pcapaudit.checkpoint/2", and this version reads pcapaudit.checkpoint/1 alone`},
+		{"a byte", change("agent-1", "agent-9"), start + hour, "its content does not have the sum that it states"},
+		{"more behind it", append(slices.Clone(data), '{'), start + hour, "damaged or cut short"},
+		{"from the future", data, start + minute, "which is yet to come: check the clock"},
+		{"a part", reseal(t, data, `"pcapaudit.audit/1"`, `"pcapaudit.audit/9"`), start + hour, "a part of its period is damaged"},
+		{"an unknown key", reseal(t, data, `"at":`, `"ate":1,"at":`), start + hour, "its content is damaged"},
+		{"a name", reseal(t, data, `"portal.example"`, `"`+strings.Repeat("a", 300)+`"`), start + hour, "it has the name"},
+		{"times", reseal(t, data, `"until":`, `"until":5,"until_":`), start + hour, "its content is damaged"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := begin(t, set, Options{Interval: 24 * hour})
+			err := r.Restore(c.data, c.now)
+			if !errors.Is(err, ErrCheckpoint) || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("%v, want %q", err, c.want)
+			}
+			untouched(t, r)
+		})
+	}
+	for i := range 200 {
+		cut := data[:i*(len(data)-2)/200]
+		if err := begin(t, set, Options{Interval: 24 * hour}).Restore(cut, start+hour); !errors.Is(err, ErrCheckpoint) {
+			t.Fatalf("cut after %d bytes: %v", len(cut), err)
+		}
+	}
+	r := begin(t, set, Options{Interval: hour})
+	if err := r.Restore(data, start+hour); !errors.Is(err, ErrCheckpoint) || !strings.Contains(err.Error(), "its periods last 24h, and now 1h is asked") {
+		t.Error(err)
+	}
+	r = begin(t, set, Options{Interval: 24 * hour})
+	r.see(documented)
+	if err := r.Restore(data, start+hour); !errors.Is(err, ErrCheckpoint) {
+		t.Error(err)
+	}
+}
+
+// untouched holds a monitor that refused a checkpoint against a new one.
+func untouched(t *testing.T, r *run) {
+	t.Helper()
+	if len(r.parts) != 0 || r.stories.len() != 0 || r.memory.names.len() != 0 || len(r.uses) != 0 || r.now != start || r.period.From != start-3*hour {
+		t.Errorf("something of it was taken: %+v", r.Counters())
+	}
+	r.see(documented)
+	r.Due(start + 21*hour)
+	if a := r.endPeriod(); a.Connections.Emitted != 1 {
+		t.Errorf("ledger %+v", a.Connections)
+	}
+}
+
+// reseal changes the content of a checkpoint and gives it its sum.
+func reseal(t testing.TB, data []byte, old, new string) []byte {
+	t.Helper()
+	var e envelope
+	if err := strict(data, &e); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(e.Content, []byte(old)) {
+		t.Fatalf("the checkpoint has no %s", old)
+	}
+	return sealed(bytes.Replace(e.Content, []byte(old), []byte(new), 1))
+}
+
+func TestMemoryForgets(t *testing.T) {
+	set := compiled(t, testPack, testSite)
+	m := newMemory()
+	m.announcement(announcement(start, flow.ControlSeen))
+	for i := range maxPorts + 1 {
+		n := announcement(start+int64(i), flow.PortAnnounced)
+		n.To = netip.AddrPortFrom(n.To.Addr(), uint16(i))
+		n.Peer = netip.AddrFrom4([4]byte{10, 0, 3, byte(i >> 16)})
+		m.announcement(n)
+	}
+	c := m.controls.first()
+	if m.ports.len() != maxPorts || m.ports.forgotten != 1 || !c.Lost || c.Since != start {
+		t.Errorf("%d ports, %d forgotten, control %+v", m.ports.len(), m.ports.forgotten, c)
+	}
+	for i := range maxControls {
+		n := announcement(start, flow.ControlSeen)
+		n.Orig = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 7, byte(i >> 8), byte(i)}), 1)
+		m.announcement(n)
+	}
+	m.announcement(announcement(start+hour, flow.ControlSeen))
+	if c := m.control(announcement(start+hour, flow.ControlSeen)); m.controls.len() != maxControls || !c.Lost || c.Since > start+hour {
+		t.Errorf("%d controls, one that came back: %+v", m.controls.len(), c)
+	}
+	for i := range maxNames + 10 {
+		m.name(&flow.Name{At: start, Name: fmt.Sprint(i), Addr: netip.MustParseAddr("203.0.113.9")})
+	}
+	if m.names.len() != maxNames || m.names.forgotten != 10 {
+		t.Errorf("%d names, %d forgotten", m.names.len(), m.names.forgotten)
+	}
+	m.teach(classify.New(set, classify.Options{}))
+}
+
+// FuzzRestore restores damaged checkpoints: one that is refused changes nothing, one that is taken can be gone on with and written again.
+func FuzzRestore(f *testing.F) {
+	set := compiled(f, testPack, hourly)
+	data := checkpointOf(f, set)
+	f.Add(data, false)
+	var e envelope
+	if err := strict(data, &e); err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(e.Content), true)
+	f.Add([]byte(`{"parts":[],"state":{"at":1767322800000000001,"interval":86400000000000,"from":1767312000000000000,"until":1767398400000000000,"since":1}}`), true)
+	f.Fuzz(func(t *testing.T, data []byte, seal bool) {
+		if len(data) > 1<<18 {
+			t.Skip("too long")
+		}
+		if seal {
+			data = sealed(data)
+		}
+		r := begin(t, set, Options{Interval: 24 * hour})
+		if err := r.Restore(data, start+hour); err != nil {
+			if !errors.Is(err, ErrCheckpoint) {
+				t.Fatal(err)
+			}
+			untouched(t, r)
+			return
+		}
+		r.since = r.now
+		r.see(documented, unexpected, update)
+		again, err := r.Checkpoint(r.capture(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := beginAt(t, set, r.now+second, Options{Interval: 24 * hour})
+		if err := next.Restore(again, r.now+second); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := next.EndPeriod(next.capture(true)); err != nil && !strings.Contains(err.Error(), "combine the parts") {
+			t.Fatal(err)
+		}
+		next.Tick(r.now + 100*hour)
+	})
+}
