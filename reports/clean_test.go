@@ -119,3 +119,21 @@ func TestConnectionLineFollowsTheContract(t *testing.T) {
 		t.Errorf("ICMP has types instead of ports: %s", got)
 	}
 }
+
+// FuzzCSVField: a field has the bytes that encoding/csv gives the clean text.
+func FuzzCSVField(f *testing.F) {
+	for _, s := range append(nasty, "", `\.`, " x", "\u00a0x", `a"b`, "a,b", "'", "x ") {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var want bytes.Buffer
+		w := csv.NewWriter(&want)
+		if err := w.Write([]string{"x", cleanCSV(s)}); err != nil {
+			t.Fatal(err)
+		}
+		w.Flush()
+		if got := string(append(appendField([]byte("x,"), s), '\n')); got != want.String() {
+			t.Errorf("%q is not %q", got, want.String())
+		}
+	})
+}

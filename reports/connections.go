@@ -2,10 +2,10 @@ package reports
 
 import (
 	"bufio"
-	"encoding/csv"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"pcapaudit/capture/flow"
 	"pcapaudit/classify"
@@ -18,7 +18,6 @@ var ConnectionFormats = []string{"table", "json", "csv"}
 type Connections struct {
 	buf    *bufio.Writer
 	line   []byte
-	csv    *csv.Writer
 	rows   [][]string
 	format string
 	look   Look
@@ -35,13 +34,11 @@ func NewConnections(w io.Writer, format string, look Look, judged bool) (*Connec
 	c := &Connections{buf: bufio.NewWriterSize(w, 1<<16), format: format, look: look, judged: judged}
 	switch format {
 	case "csv":
-		c.csv = csv.NewWriter(c.buf)
-		head := []string{"id", "proto", "orig_ip", "orig_port", "resp_ip", "resp_port", "icmp_type", "icmp_code", "originator_known_by", "outcome", "visibility",
-			"first", "last", "orig_packets", "resp_packets", "orig_bytes", "resp_bytes", "vlan", "tunnel", "interface", "icmp_error", "protocol_seen", "names"}
+		head := connColumns
 		if judged {
-			head = append(head, "verdict", "why", "flow", "match", "unverified")
+			head += judgedColumns
 		}
-		c.err = c.csv.Write(head)
+		_, c.err = c.buf.WriteString(head + "\n")
 	case "json", "table":
 	default:
 		return nil, fmt.Errorf("unknown format %q; use table, json or csv", format)
@@ -60,7 +57,8 @@ func (c *Connections) Write(f *flow.Conn, j *classify.Judgement) {
 		c.line = append(appendConn(c.line[:0], f, j), '\n')
 		_, c.err = c.buf.Write(c.line)
 	case "csv":
-		c.err = c.csv.Write(csvRow(f, j))
+		c.line = append(appendConnRow(c.line[:0], f, j), '\n')
+		_, c.err = c.buf.Write(c.line)
 	case "table":
 		if len(c.rows) < maxTableRows || c.look.All {
 			c.rows = append(c.rows, tableRow(f, j))
@@ -72,12 +70,6 @@ func (c *Connections) Write(f *flow.Conn, j *classify.Judgement) {
 func (c *Connections) Close() error {
 	if c.format == "table" && c.err == nil {
 		c.err = c.table()
-	}
-	if c.csv != nil {
-		c.csv.Flush()
-		if c.err == nil {
-			c.err = c.csv.Error()
-		}
 	}
 	if err := c.buf.Flush(); c.err == nil {
 		c.err = err
@@ -107,7 +99,7 @@ func (c *Connections) table() error {
 }
 
 func tableRow(f *flow.Conn, j *classify.Judgement) []string {
-	row := []string{f.ID.String(), flow.Time(f.First).Format("2006-01-02 15:04:05.000"), f.Proto.String(), endText(f, true), endText(f, false), f.Outcome.String(), f.KnownBy.String(),
+	row := []string{f.ID.String(), strings.Replace(flow.Stamp(f.First)[:len("2026-01-02T03:04:05.000")], "T", " ", 1), f.Proto.String(), endText(f, true), endText(f, false), f.Outcome.String(), f.KnownBy.String(),
 		number(f.OrigPackets) + "+" + number(f.RespPackets), number(f.OrigBytes) + "+" + number(f.RespBytes), strconv.FormatFloat(float64(f.Last-f.First)/1e9, 'f', 3, 64)}
 	if j != nil {
 		row = append(row, j.Verdict, cleanText(j.Flow))

@@ -36,9 +36,9 @@ func appendConn(b []byte, f *flow.Conn, j *classify.Judgement) []byte {
 	b = appendWord(b, `","outcome":"`, f.Outcome.String())
 	b = appendWord(b, `","visibility":"`, f.Visibility.String())
 	b = append(b, `","first":"`...)
-	b = flow.Time(f.First).AppendFormat(b, flow.TimeLayout)
+	b = flow.AppendStamp(b, f.First)
 	b = append(b, `","last":"`...)
-	b = flow.Time(f.Last).AppendFormat(b, flow.TimeLayout)
+	b = flow.AppendStamp(b, f.Last)
 	b = appendUint(b, `","orig_packets":`, f.OrigPackets)
 	b = appendUint(b, `,"resp_packets":`, f.RespPackets)
 	b = appendUint(b, `,"orig_bytes":`, f.OrigBytes)
@@ -139,41 +139,3 @@ func appendString(b []byte, s string) []byte {
 	}
 	return append(b, text...)
 }
-
-func csvRow(f *flow.Conn, j *classify.Judgement) []string {
-	row := []string{f.ID.String(), f.Proto.String(), f.Orig.Addr().String(), portText(f, f.Orig.Port()), f.Resp.Addr().String(), portText(f, f.Resp.Port()), "", "",
-		f.KnownBy.String(), f.Outcome.String(), f.Visibility.String(), flow.Stamp(f.First), flow.Stamp(f.Last),
-		decimal(f.OrigPackets), decimal(f.RespPackets), decimal(f.OrigBytes), decimal(f.RespBytes), vlanText(f.VLANs), cleanCSV(f.Tunnel), cleanCSV(f.Interface), icmpErrorText(f),
-		cleanCSV(protocolSeen(f)), cleanCSV(strings.Join(namesOf(f, j), " "))}
-	if f.Proto.IsICMP() {
-		row[6], row[7] = strconv.Itoa(int(f.ICMPType)), strconv.Itoa(int(f.ICMPCode))
-	}
-	if j != nil {
-		row = append(row, j.Verdict, strings.Join(j.Why, " "), cleanCSV(j.Flow), j.Match, strings.Join(j.Unverified, " "))
-	}
-	return row
-}
-
-func icmpErrorText(f *flow.Conn) string {
-	if f.ICMPError == flow.NoICMPError {
-		return ""
-	}
-	return f.ICMPError.String()
-}
-
-func portText(f *flow.Conn, p uint16) string {
-	if !f.Proto.HasPorts() {
-		return ""
-	}
-	return strconv.Itoa(int(p))
-}
-
-func vlanText(tags []uint16) string {
-	var parts []string
-	for _, t := range tags {
-		parts = append(parts, strconv.Itoa(int(t)))
-	}
-	return strings.Join(parts, ".")
-}
-
-func decimal(n uint64) string { return strconv.FormatUint(n, 10) }

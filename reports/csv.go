@@ -50,11 +50,13 @@ var findingColumns = []struct {
 	{"exception", func(f *classify.Finding) string { return f.Exception }},
 	{"hosts", func(f *classify.Finding) string { return joined(f.Hosts) }},
 	{"cite", func(f *classify.Finding) string { return joined(f.Cite) }},
+	{"evidence_id", func(f *classify.Finding) string { return firstEvidence(f).ID }},
 	{"evidence_file", func(f *classify.Finding) string { return firstEvidence(f).File }},
 	{"evidence_packet", func(f *classify.Finding) string { return positive(firstEvidence(f).Packet) }},
 	{"evidence_time", func(f *classify.Finding) string { return firstEvidence(f).Time }},
 	{"evidence_orig", func(f *classify.Finding) string { return firstEvidence(f).Orig }},
 	{"evidence_resp", func(f *classify.Finding) string { return firstEvidence(f).Resp }},
+	{"evidence_told", func(f *classify.Finding) string { return firstEvidence(f).Told }},
 }
 
 // writeFindings lists every finding, one row each (RFC 4180, with a heading).

@@ -26,27 +26,78 @@ const gap = 2
 const minFlex = 20
 
 // grid writes rows under a heading line, without borders, indented by two, at most width columns wide.
-// Cells must be clean (see clean): tablewriter passes control bytes through and makes a row of a newline.
+// Cells must be clean (see clean): a newline in one would make a row of it.
 func grid(w io.Writer, width int, cols []column, rows [][]string) error {
-	flexWidth := width
+	widths := make([]int, len(cols))
+	flexible, left := -1, width
 	for i, c := range cols {
-		if !c.flex {
-			flexWidth -= natural(c, rows, i) + gap
+		widths[i] = natural(c, rows, i)
+		if c.flex {
+			flexible = i
+		} else {
+			left -= widths[i] + gap
 		}
 	}
+	if flexible < 0 {
+		return straight(w, cols, widths, rows)
+	}
+	return wrapped(w, cols, widths, rows, flexible, max(left-gap, minFlex))
+}
+
+// straight writes rows in which nothing wraps: a million of them cost little more than their bytes.
+func straight(w io.Writer, cols []column, widths []int, rows [][]string) error {
+	var line []byte
+	cell := func(i int, text string) {
+		fill := widths[i] - columns(text) + gap
+		if cols[i].right {
+			line = append(spaces(line, fill), text...)
+		} else {
+			line = spaces(append(spaces(line, gap), text...), fill-gap)
+		}
+	}
+	end := func() error {
+		_, err := w.Write(append(bytes.TrimRight(line, " "), '\n'))
+		line = line[:0]
+		return err
+	}
+	for i, c := range cols {
+		cell(i, c.title)
+	}
+	if err := end(); err != nil {
+		return err
+	}
+	for _, row := range rows {
+		for i := range cols {
+			cell(i, row[i])
+		}
+		if err := end(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func spaces(b []byte, n int) []byte {
+	for range n {
+		b = append(b, ' ')
+	}
+	return b
+}
+
+// wrapped writes rows whose cells may take several lines: those of the flexible column, in the width that is left for it.
+func wrapped(w io.Writer, cols []column, widths []int, rows [][]string, flexible, flexWidth int) error {
 	head := make([]string, len(cols))
 	body := make([][]string, len(rows))
 	for r := range rows {
 		body[r] = make([]string, len(cols))
 	}
 	for i, c := range cols {
-		n := natural(c, rows, i)
-		head[i] = pad(c.title, n, c.right)
+		head[i] = pad(c.title, widths[i], c.right)
 		for r, row := range rows {
-			if c.flex {
-				body[r][i] = strings.Join(wrap(row[i], max(flexWidth-gap, minFlex)), "\n")
+			if i == flexible {
+				body[r][i] = strings.Join(wrap(row[i], flexWidth), "\n")
 			} else {
-				body[r][i] = pad(row[i], n, c.right)
+				body[r][i] = pad(row[i], widths[i], c.right)
 			}
 		}
 	}
@@ -83,11 +134,19 @@ func grid(w io.Writer, width int, cols []column, rows [][]string) error {
 
 // natural is the width that a column takes when nothing wraps.
 func natural(c column, rows [][]string, i int) int {
-	n := runewidth.StringWidth(c.title)
+	n := columns(c.title)
 	for _, r := range rows {
-		n = max(n, runewidth.StringWidth(r[i]))
+		n = max(n, columns(r[i]))
 	}
 	return n
+}
+
+// columns is the width of text on a terminal.
+func columns(text string) int {
+	if isPlain(text) {
+		return len(text)
+	}
+	return runewidth.StringWidth(text)
 }
 
 func pad(s string, width int, right bool) string {
@@ -100,26 +159,28 @@ func pad(s string, width int, right bool) string {
 // wrap breaks text into lines of at most width columns, at spaces where it can; it loses no character but those spaces.
 func wrap(text string, width int) []string {
 	var lines []string
-	line := ""
+	line, used := make([]byte, 0, width), 0
 	for word := range strings.FieldsSeq(text) {
-		for runewidth.StringWidth(word) > width {
-			if line != "" {
-				lines, line = append(lines, line), ""
+		n := columns(word)
+		for n > width {
+			if len(line) > 0 {
+				lines, line, used = append(lines, string(line)), line[:0], 0
 			}
 			head := runewidth.Truncate(word, width, "")
 			lines, word = append(lines, head), word[len(head):]
+			n = columns(word)
 		}
 		switch {
-		case line == "":
-			line = word
-		case runewidth.StringWidth(line)+1+runewidth.StringWidth(word) <= width:
-			line += " " + word
+		case len(line) == 0:
+		case used+1+n <= width:
+			line, used = append(line, ' '), used+1
 		default:
-			lines, line = append(lines, line), word
+			lines, line, used = append(lines, string(line)), line[:0], 0
 		}
+		line, used = append(line, word...), used+n
 	}
-	if line != "" || len(lines) == 0 {
-		lines = append(lines, line)
+	if len(line) > 0 || len(lines) == 0 {
+		lines = append(lines, string(line))
 	}
 	return lines
 }

@@ -37,6 +37,23 @@ func TestGridLosesNothingAndKeepsItsWidth(t *testing.T) {
 	}
 }
 
+// Rows in which nothing wraps look the same whichever way they are laid out.
+func TestGridStraightIsWrappedWithoutWrapping(t *testing.T) {
+	cols := []column{{title: "verdict"}, {title: "conns", right: true}, {title: "日本"}}
+	rows := [][]string{{"documented", "12", "x"}, {"", "1,234", "日本語 and short"}, {"é", "", ""}}
+	widths := []int{natural(cols[0], rows, 0), natural(cols[1], rows, 1), natural(cols[2], rows, 2)}
+	var one, two strings.Builder
+	if err := straight(&one, cols, widths, rows); err != nil {
+		t.Fatal(err)
+	}
+	if err := wrapped(&two, cols, widths, rows, -1, 0); err != nil {
+		t.Fatal(err)
+	}
+	if one.String() != two.String() {
+		t.Errorf("straight:\n%s\nwrapped:\n%s", one.String(), two.String())
+	}
+}
+
 func TestWrap(t *testing.T) {
 	for _, c := range []struct {
 		text  string
@@ -49,6 +66,8 @@ func TestWrap(t *testing.T) {
 		{"abcdefghij", 4, "abcd|efgh|ij"},
 		{"x abcdefghij y", 4, "x|abcd|efgh|ij y"},
 		{"日本語日本", 4, "日本|語日|本"},
+		{"a \u0301 b", 10, "a \u0301 b"},
+		{"\u0301 b", 10, "\u0301 b"},
 	} {
 		if got := strings.Join(wrap(c.text, c.width), "|"); got != c.want {
 			t.Errorf("wrap(%q, %d) = %q, want %q", c.text, c.width, got, c.want)

@@ -48,8 +48,11 @@ var htmlWords = template.FuncMap{
 	"basis":        func(b string) string { return basisWords[b] },
 	"open":         orOpen,
 	"sum":          countSum,
+	"approvedFor":  approvedFor,
 	"evidenceFile": evidenceFileText,
 	"resultTitle":  resultTitle,
+	"length":       lengthText,
+	"blind":        func(b classify.BlindTime) string { return blindText(&b) },
 }
 
 // writeHTML renders an audit as one page that needs nothing else: no network, no script. Folding is part of the format, so that the page stays
@@ -76,7 +79,7 @@ const maxHTMLText = 700
 // cleaned copies a view with every string made safe to read: what a template shows went through here.
 func cleaned[T any](v T) T { return mapStrings(v, cleanHTML) }
 
-// mapStrings copies a value with every string in it replaced.
+// mapStrings copies a value with every string in it replaced, but commands.
 func mapStrings[T any](v T, f func(string) string) T {
 	return mapValue(reflect.ValueOf(v), f).Interface().(T)
 }
@@ -85,6 +88,9 @@ func mapValue(v reflect.Value, f func(string) string) reflect.Value {
 	out := reflect.New(v.Type()).Elem()
 	switch v.Kind() {
 	case reflect.String:
+		if v.Type() == reflect.TypeFor[command]() {
+			return v
+		}
 		out.SetString(f(v.String()))
 	case reflect.Pointer:
 		if !v.IsNil() {
@@ -132,16 +138,6 @@ func verdictClass(verdict string) string {
 		return "indeterminate"
 	}
 	return "other"
-}
-
-func countSum(list []classify.Count) string {
-	var parts []string
-	for _, c := range list {
-		if c.Packets > 0 {
-			parts = append(parts, number(c.Packets)+" "+c.Name)
-		}
-	}
-	return sum(parts)
 }
 
 // resultTitle is the result in words.

@@ -57,7 +57,7 @@ func (v *htmlView) findings(a *classify.Audit) {
 		s.Findings += len(g.Findings)
 		switch {
 		case cards < htmlCards && room > 0:
-			c := newCard(g, a.Inputs)
+			c := newCard(g, a)
 			c.Open = cards < 3 && g.Decides
 			room -= c.size()
 			folded += c.More
@@ -90,12 +90,12 @@ func (v *htmlView) severity(name string) *severityView {
 	return &v.Severities[len(v.Severities)-1]
 }
 
-func newCard(g classify.Group, files []classify.Input) cardView {
+func newCard(g classify.Group, a *classify.Audit) cardView {
 	c := cardView{Severity: g.Severity, Title: g.Title, Verdict: g.Verdict, Words: verdictWords(g.Verdict, g.Why), Seen: connectionWords(g.Findings), Standing: standingWords(g.Findings), Decides: g.Decides}
 	list, more := cut(g.Findings, htmlMembers)
 	c.More = more
 	for _, f := range list {
-		m := newFindingView(f)
+		m := newFindingView(f, a)
 		if len(g.Findings) > 1 {
 			m.Summary, m.Seen = f.Summary, connectionWords([]*classify.Finding{f})
 		}
@@ -134,7 +134,7 @@ func verdictWords(verdict string, why []string) string {
 	return verdict + ": " + strings.Join(why, ", ")
 }
 
-func newFindingView(f *classify.Finding) findingView {
+func newFindingView(f *classify.Finding, a *classify.Audit) findingView {
 	v := findingView{ID: f.ID, Places: allPlaces(f.Cite)}
 	exception := f.Exception
 	if strings.Contains(f.Reason, exception) {
@@ -150,7 +150,10 @@ func newFindingView(f *classify.Finding) findingView {
 		}
 	}
 	v.Evidence, _ = cut(f.Evidence, 5)
-	v.Commands = commands(f.Proto, v.Evidence)
+	v.Commands = commands(f, v.Evidence, a.Inputs)
+	if a.Pseudonyms != nil {
+		v.Commands = commands(f, inEvidence(a.Evidence, v.Evidence), nil)
+	}
 	return v
 }
 

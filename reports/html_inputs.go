@@ -27,6 +27,9 @@ func (v *htmlView) inputs(a *classify.Audit) {
 		if i < len(list) {
 			v.InputCards = append(v.InputCards, newInputView(i, &in))
 		}
+		if a.Pseudonyms != nil {
+			continue // the hash is of no file
+		}
 		if line := checksumLine(&in); line != "" && len(v.Checksums) < htmlInputs {
 			v.Checksums = append(v.Checksums, line)
 		}
@@ -125,8 +128,9 @@ func duration(first, last string) string {
 
 // checksumLine is the input as sha256sum -c reads it; "" for a name that would not survive there.
 func checksumLine(in *classify.Input) string {
-	if digest(in.SHA256) == "" || in.Name == "" || in.Name == "-" || strings.Contains(in.Name, `\`) || cleanHTML(in.Name) != in.Name {
+	line := in.SHA256 + "  " + in.Name
+	if digest(in.SHA256) == "" || in.Name == "" || in.Name == "-" || strings.Contains(in.Name, `\`) || cleanHTML(line) != line {
 		return ""
 	}
-	return in.SHA256 + "  " + in.Name
+	return line
 }

@@ -269,16 +269,25 @@ func TestPageSaysTheResultInWords(t *testing.T) {
 }
 
 func TestFiltersSelectOneConnection(t *testing.T) {
-	for _, c := range []struct{ proto, orig, resp, shark, dump string }{
-		{"tcp", "10.0.0.1:50000", "10.0.0.2:88",
-			"frame.number >= 17 && ((ip.src == 10.0.0.1 && tcp.srcport == 50000 && ip.dst == 10.0.0.2 && tcp.dstport == 88) || (ip.src == 10.0.0.2 && tcp.srcport == 88 && ip.dst == 10.0.0.1 && tcp.dstport == 50000))",
-			"tcp and ((src host 10.0.0.1 and src port 50000 and dst host 10.0.0.2 and dst port 88) or (src host 10.0.0.2 and src port 88 and dst host 10.0.0.1 and dst port 50000))"},
-		{"icmpv6", "2001:db8::1", "2001:db8::2", "frame.number >= 17 && ipv6.addr == 2001:db8::1 && ipv6.addr == 2001:db8::2 && icmpv6", "icmp6 and host 2001:db8::1 and host 2001:db8::2"},
-		{"tcp", "10.0.0.1:50000", "' || rm -rf", "", ""},
-		{"tcp'; ls", "10.0.0.1:50000", "10.0.0.2:88", "", ""},
-		{"tcp", "fe80::1%eth0", "fe80::2", "", ""},
+	const from = "frame.number >= 17 && frame.time_epoch <= 1767323046.000006000 && "
+	for _, c := range []struct{ proto, port, orig, resp, shark, dump string }{
+		{"tcp", "88", "10.0.0.1:50000", "10.0.0.2:88",
+			from + "!icmp && ((ip.src == 10.0.0.1 && ip.dst == 10.0.0.2 && tcp.srcport == 50000 && tcp.dstport == 88) || (ip.src == 10.0.0.2 && ip.dst == 10.0.0.1 && tcp.srcport == 88 && tcp.dstport == 50000))",
+			"tcp and ((src host 10.0.0.1 and dst host 10.0.0.2 and src port 50000 and dst port 88) or (src host 10.0.0.2 and dst host 10.0.0.1 and src port 88 and dst port 50000))"},
+		{"icmp6", "type 128", "2001:db8::1", "2001:db8::2",
+			from + "!(icmpv6.type in {1, 2, 3, 4}) && ((ipv6.src == 2001:db8::1 && ipv6.dst == 2001:db8::2 && icmpv6.type == 128) || (ipv6.src == 2001:db8::2 && ipv6.dst == 2001:db8::1 && icmpv6.type == 129))",
+			"icmp6 and ((src host 2001:db8::1 and dst host 2001:db8::2 and icmp6[0] = 128) or (src host 2001:db8::2 and dst host 2001:db8::1 and icmp6[0] = 129))"},
+		{"icmp", "type 5", "10.0.0.1", "10.0.0.2", from + "ip.src == 10.0.0.1 && ip.dst == 10.0.0.2 && icmp.type == 5", "icmp and src host 10.0.0.1 and dst host 10.0.0.2 and icmp[0] = 5"},
+		{"esp", "", "10.0.0.1", "10.0.0.2", from + "ip.proto == 50 && ip.addr == 10.0.0.1 && ip.addr == 10.0.0.2", "ip proto 50 and host 10.0.0.1 and host 10.0.0.2"},
+		{"ip-99", "", "2001:db8::1", "2001:db8::2", from + "ipv6.nxt == 99 && ipv6.addr == 2001:db8::1 && ipv6.addr == 2001:db8::2", "ip6 proto 99 and host 2001:db8::1 and host 2001:db8::2"},
+		{"tcp", "88", "", "", "frame.number == 17", ""},
+		{"tcp", "88", "10.0.0.1:50000", "' || rm -rf", "", ""},
+		{"tcp'; ls", "88", "10.0.0.1:50000", "10.0.0.2:88", "", ""},
+		{"icmp", "type 8'; ls", "10.0.0.1", "10.0.0.2", "", ""},
+		{"ip-9'; ls", "", "10.0.0.1", "10.0.0.2", "", ""},
+		{"tcp", "88", "fe80::1%eth0", "fe80::2", "", ""},
 	} {
-		shark, dump := filters(c.proto, &classify.Evidence{Packet: 17, Orig: c.orig, Resp: c.resp})
+		shark, dump := filters(c.proto, c.port, &classify.Evidence{Packet: 17, Orig: c.orig, Resp: c.resp, Last: "2026-01-02T03:04:06.000006000Z"})
 		if shark != c.shark || dump != c.dump {
 			t.Errorf("%s %s %s:\n%s\n%s", c.proto, c.orig, c.resp, shark, dump)
 		}
@@ -287,6 +296,39 @@ func TestFiltersSelectOneConnection(t *testing.T) {
 		if got := shellName(name); got != want {
 			t.Errorf("shellName(%q) = %q, want %q", name, got, want)
 		}
+	}
+}
+
+// TestCommandsUnpack: the tools read what an unpacker writes, and a compression that nobody knows has no command.
+func TestCommandsUnpack(t *testing.T) {
+	e := classify.Evidence{ID: "0:17", File: "a b.pcap.gz", Packet: 17, Orig: "10.0.0.1:50000", Resp: "10.0.0.2:88"}
+	for compression, want := range map[string]string{"": "tcpdump -nr 'a b.pcap.gz' 'tcp and ", "gzip": "gzip -dc < 'a b.pcap.gz' | tcpdump -nr - 'tcp and ", "x; ls": ""} {
+		list := commands(&classify.Finding{Proto: "tcp"}, []classify.Evidence{e}, []classify.Input{{Name: e.File, Compression: compression}})
+		switch {
+		case want == "" && len(list) > 0:
+			t.Errorf("%q: %v", compression, list)
+		case want != "" && (len(list) != 2 || !strings.HasPrefix(string(list[1].Text), want)):
+			t.Errorf("%q: %v, want %s", compression, list, want)
+		}
+	}
+}
+
+// TestPageShowsCommandsWhole: a command is longer than other texts may be, and useless when it is cut.
+func TestPageShowsCommandsWhole(t *testing.T) {
+	a := pageAudit()
+	for i := range 5 {
+		e := a.Findings[0].Evidence[0]
+		e.Orig, e.Resp = fmt.Sprintf("[2001:db8:1111:2222:3333:4444:5555:%d]:50000", i+1), "[2001:db8:1111:2222:3333:4444:5555:8888]:88"
+		a.Findings[0].Evidence = append(a.Findings[0].Evidence[:i], e)
+	}
+	whole := 0
+	elements(t, pageOf(t, a), func(n *html.Node) {
+		if text := textOf(n); n.Data == "pre" && len(text) > 2*maxHTMLText && strings.HasSuffix(text, "))'") {
+			whole++
+		}
+	})
+	if whole != 2 {
+		t.Errorf("%d of the 2 commands of five connections are whole", whole)
 	}
 }
 

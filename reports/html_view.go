@@ -29,6 +29,7 @@ type htmlView struct {
 	Inputs     string // in short
 	Packs      []string
 	Identity   []classify.PackRef
+	Held       []string // which rules held when, where they changed
 	Site       string
 	Covered    string
 	Losses     string
@@ -56,7 +57,7 @@ type folding struct {
 }
 
 // moreView counts what the tables leave out.
-type moreView struct{ Parts, Inputs, Flows, Baseline, Exceptions, Warnings, Gaps, Encryption, Observations, Expectations, Detail int }
+type moreView struct{ Parts, Inputs, Flows, Baseline, Exceptions, Warnings, Gaps, Blind, Rules, Encryption, Observations, Expectations, Detail int }
 
 // flowView is an expectation with its places in the documents.
 type flowView struct {
@@ -69,11 +70,11 @@ type flowView struct {
 	MoreObserved int
 }
 
-// absentView is the hosts of which a flow was not observed for one reason.
+// absentView is the hosts of which a flow was not observed for one reason, which begins with the status.
 type absentView struct {
-	Status, Reason string
-	Hosts          []string
-	More           int
+	Reason string
+	Hosts  []string
+	More   int
 }
 
 func newHTMLView(a *classify.Audit) *htmlView {
@@ -113,6 +114,11 @@ func (v *htmlView) cut() {
 	a.Exceptions, v.More.Exceptions = cut(a.Exceptions, htmlRows)
 	a.Warnings, v.More.Warnings = cut(a.Warnings, htmlRows)
 	a.Period.Gaps, v.More.Gaps = cut(a.Period.Gaps, htmlRows)
+	a.Coverage.Live, _ = cut(a.Coverage.Live, htmlRows)
+	a.Coverage.Blind, v.More.Blind = cut(a.Coverage.Blind, htmlRows)
+	v.More.Blind += a.Coverage.MoreBlind
+	v.More.Rules = max(0, len(a.Rules)-htmlRows)
+	v.Held, a.Rules = heldLines(a.Rules, htmlRows), nil
 	a.Observations, v.More.Observations = cut(a.Observations, htmlRows)
 	a.Packets.Detail, v.More.Detail = cut(a.Packets.Detail, htmlRows)
 	e := &a.Encryption
@@ -206,16 +212,15 @@ func statusRank(e classify.Expectation) int {
 
 // absent folds hosts by status and reason, in the order of the first of each.
 func absent(list []classify.HostStatus) []absentView {
-	type key struct{ status, reason string }
-	at := map[key]int{}
+	at := map[string]int{}
 	var out []absentView
 	for _, h := range list {
-		k := key{h.Status, h.Reason}
-		i, known := at[k]
+		reason := strings.TrimSuffix(statusLead(h.Status)+strings.TrimPrefix(h.Reason, attemptedLead), ": ")
+		i, known := at[reason]
 		if !known {
 			i = len(out)
-			at[k] = i
-			out = append(out, absentView{Status: h.Status, Reason: h.Reason})
+			at[reason] = i
+			out = append(out, absentView{Reason: reason})
 		}
 		if len(out[i].Hosts) < htmlHosts {
 			out[i].Hosts = append(out[i].Hosts, h.Host)

@@ -64,7 +64,7 @@ func writeJUnit(w io.Writer, a *classify.Audit, look Look) error {
 	for _, s := range []junitSuite{
 		{Name: "expectations", Cases: expectationCases(a)},
 		{Name: "connections", Cases: findingCases(a)},
-		{Name: "result", Cases: []junitCase{resultCase(a)}, Properties: junitProperties(a), Out: strings.Join(cleanList(a.Coverage.CannotShow), "\n")},
+		{Name: "result", Cases: []junitCase{resultCase(a)}, Properties: junitProperties(a), Out: strings.Join(cleanList(append(slices.Clip(a.Coverage.CannotShow), supporting)), "\n")},
 	} {
 		s.ID, s.Package, s.Hostname, s.Time, s.Timestamp = len(suites.Suites), "pcapaudit", "localhost", "0", junitTime(a, look)
 		s.count()
@@ -211,7 +211,7 @@ func resultCase(a *classify.Audit) junitCase {
 	c := testCase("result", "no deviation found in the traffic judged")
 	switch lines := append([]string{a.Result.Verdict + ": " + a.Result.Text}, a.Result.Reasons...); {
 	case len(a.Residuals) > 0:
-		c.Error = junitDetailOf("ledger", append([]string{"a ledger does not balance: this audit is not to be trusted"}, a.Residuals...)...)
+		c.Error = junitDetailOf("ledger", append([]string{untrusted}, a.Residuals...)...)
 	case a.Result.Verdict == "deviations":
 		c.Failure = junitDetailOf("deviations", lines...)
 	case a.Result.Verdict != "clean":
@@ -231,6 +231,9 @@ func junitProperties(a *classify.Audit) []junitProperty {
 	}
 	if a.Site != nil {
 		list = append(list, junitProperty{"site " + a.Site.File, "SHA-256 " + a.Site.SHA256})
+	}
+	for _, l := range ledgerLines(a) {
+		list = append(list, junitProperty{"ledger, " + l.Label, l.Text})
 	}
 	for i := range list {
 		list[i].Name, list[i].Value = cleanText(list[i].Name), Clean(list[i].Value)

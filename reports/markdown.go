@@ -34,6 +34,7 @@ func writeTicket(w io.Writer, a *classify.Audit, most budgets) error {
 	t.expectations(a)
 	t.exceptions(a)
 	t.coverage(a)
+	t.ledgers(a)
 	t.identification(a)
 	if t.err != nil {
 		return fmt.Errorf("write markdown report: %w", t.err)
@@ -105,7 +106,7 @@ func (t *ticket) result(a *classify.Audit) {
 		t.list(a.Result.Reasons, false)
 	}
 	if len(a.Residuals) > 0 {
-		t.line("\n**A ledger does not balance; this audit is not to be trusted:**\n")
+		t.line("\n**%s**\n", untrusted)
 		t.list(a.Residuals, false)
 	}
 	if len(a.Result.LookAt) > 0 {
@@ -126,17 +127,7 @@ func (t *ticket) audited(a *classify.Audit) {
 	if a.Coverage.Filter != "" {
 		t.line("- filter: %s", escapeMarkdown(a.Coverage.Filter))
 	}
-	var parts []string
-	for _, v := range a.Totals {
-		if v.Connections > 0 {
-			parts = append(parts, number(v.Connections)+" "+escapeMarkdown(cleanText(v.Verdict)))
-		}
-		if len(parts) == ticketRows {
-			break
-		}
-	}
-	t.line("- connections: %s emitted = %s", number(a.Connections.Emitted), sum(parts))
-	t.line("- packets: %s read, %s reported lost by the capture", number(a.Packets.Read), number(a.Coverage.Dropped))
+	t.line("- losses: %s (bound %.4g %%)", escapeMarkdown(lossText(&a.Coverage)), a.Coverage.LossBound)
 }
 
 func (t *ticket) findings(a *classify.Audit) {
@@ -260,20 +251,27 @@ func (t *ticket) exceptions(a *classify.Audit) {
 	t.head("Exceptions")
 	var rows [][]string
 	for _, e := range a.Exceptions[:min(len(a.Exceptions), ticketRows)] {
-		rows = append(rows, []string{markdownCode(e.ID), escapeMarkdown(cleanText(e.State)), number(e.Connections), escapeMarkdown(cleanText(e.Until)),
+		rows = append(rows, []string{markdownCode(e.ID), escapeMarkdown(cleanText(e.State)), number(e.Connections), escapeMarkdown(cleanText(approvedFor(e))),
 			escapeMarkdown(cleanText(e.Ticket)), escapeMarkdown(e.Reason), escapeMarkdown(cleanText(e.Approver))})
 	}
-	t.table([]string{"id", "state", "connections", "until", "ticket", "reason", "approved by"}, rows, len(a.Exceptions), t.most.table, "exception")
+	t.table([]string{"id", "state", "connections", "approved for", "ticket", "reason", "approved by"}, rows, len(a.Exceptions), t.most.table, "exception")
 }
 
 func (t *ticket) coverage(a *classify.Audit) {
 	t.head("What this report cannot show")
 	list := append([]string{}, a.Coverage.CannotShow...)
-	for _, g := range a.Period.Gaps {
-		list = append(list, fmt.Sprintf("no input covers %s to %s", shortTime(g.From), shortTime(g.Until)))
+	list = append(list, gapLines(a, ticketRows)...)
+	t.list(append(list, watchedLines(&a.Coverage)...), false)
+	t.line("\n%s", supporting)
+}
+
+func (t *ticket) ledgers(a *classify.Audit) {
+	t.head("Ledgers")
+	var lines []string
+	for _, l := range ledgerLines(a) {
+		lines = append(lines, l.Label+": "+l.Text)
 	}
-	t.list(list, false)
-	t.line("\nDocumented is not approved, and a capture is supporting evidence: this audit does not say that a standard is met.")
+	t.list(lines, false)
 }
 
 func (t *ticket) identification(a *classify.Audit) {
@@ -313,6 +311,10 @@ func (t *ticket) identification(a *classify.Audit) {
 	}
 	t.table([]string{"what", "name", "SHA-256"}, rows, all, t.most.table, "file")
 	t.records(a.Inputs)
+	if len(a.Rules) > 0 {
+		t.line("\nRules held:\n")
+		t.list(heldLines(a.Rules, ticketRows), false)
+	}
 	t.line("\nWritten by %s.", escapeMarkdown(cleanText(a.Tool.Name+" "+a.Tool.Version)))
 }
 

@@ -46,9 +46,7 @@ func writeOSCAL(w io.Writer, a *classify.Audit, look Look) error {
 	if len(resources) > 0 {
 		doc.Results.BackMatter = &oscalBackMatter{resources}
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	if err := e.Encode(doc); err != nil {
+	if err := indented(w, doc); err != nil {
 		return fmt.Errorf("write oscal report: %w", err)
 	}
 	return nil
@@ -81,7 +79,7 @@ func newOSCAL(a *classify.Audit, look Look) (*oscalBuilder, error) {
 		b.doubted[a.Findings[i].Flow] = true
 	}
 	b.result = oscalResult{UUID: b.uuid("result"), Title: "Traffic against documented flows", Description: b.description(), Start: b.from(), End: b.last(),
-		Props: oscalProps("result", a.Result.Verdict, "exit-code", fmt.Sprint(a.Result.Code)), Remarks: b.remarks(),
+		Props: append(oscalProps("result", a.Result.Verdict, "exit-code", fmt.Sprint(a.Result.Code)), ledgerProps(a)...), Remarks: b.remarks(),
 		Definitions: oscalDefinitions{[]oscalComponent{{UUID: tool, Type: "software", Title: orWord(escapeMarkdown(cleanText(a.Tool.Name)), "pcapaudit"),
 			Description: "The tool that read the captures and wrote these results.", Props: oscalProps("version", a.Tool.Version), Status: oscalState{State: "operational"}}}}}
 	return b, nil
@@ -157,6 +155,14 @@ func oscalProps(pairs ...string) []oscalProp {
 		if v := strings.TrimSpace(Clean(pairs[i+1])); v != "" {
 			list = append(list, oscalProp{pairs[i], oscalNS, v})
 		}
+	}
+	return list
+}
+
+func ledgerProps(a *classify.Audit) []oscalProp {
+	var list []oscalProp
+	for _, l := range ledgerLines(a) {
+		list = append(list, oscalProps("ledger-"+strings.ReplaceAll(l.Label, " ", "-"), l.Text)...)
 	}
 	return list
 }

@@ -3,7 +3,6 @@
 package reports
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -76,9 +75,7 @@ func list(of func(Format) string) string {
 }
 
 func writeJSON(w io.Writer, a *classify.Audit, _ Look) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	if err := e.Encode(a); err != nil {
+	if err := indented(w, a); err != nil {
 		return fmt.Errorf("write json report: %w", err)
 	}
 	return nil

@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -53,17 +52,21 @@ func writeSARIF(w io.Writer, a *classify.Audit, _ Look) error {
 		v := &run.Invocations[0]
 		v.Notifications = append(v.Notifications, sarifNotification{"error", sarifMessage(more(left, "failure"))})
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
-	if err := e.Encode(sarifLog{Schema: sarifSchema, Version: "2.1.0", Runs: []sarifRun{run}}); err != nil {
+	if err := indented(w, sarifLog{Schema: sarifSchema, Version: "2.1.0", Runs: []sarifRun{run}}); err != nil {
 		return fmt.Errorf("write sarif report: %w", err)
 	}
 	return nil
 }
 
-// isFailure is a finding that somebody must act on, or has approved.
+// isFailure is a finding that somebody must act on, or has approved. What could not be judged or tested has failed in nothing.
 func isFailure(f *classify.Finding) bool {
-	return f.Decides || f.Severity == "high" || f.Severity == "medium" || f.Verdict == "excepted"
+	switch f.Verdict {
+	case "excepted":
+		return true
+	case "indeterminate", "not-testable":
+		return false
+	}
+	return f.Decides || f.Severity == "high" || f.Severity == "medium"
 }
 
 func sarifRuleID(f *classify.Finding) string {
@@ -166,6 +169,11 @@ func sarifArtifactOf(i int, in *classify.Input) sarifArtifact {
 func sarifInvocationOf(a *classify.Audit) sarifInvocation {
 	v := sarifInvocation{Successful: len(a.Residuals) == 0, ExitCode: a.Result.Code, ExitText: Clean(a.Result.Verdict + ": " + a.Result.Text), Notifications: []sarifNotification{},
 		Properties: map[string]any{"result": cleanText(a.Result.Verdict), "reasons": cleanList(a.Result.Reasons)}}
+	var ledgers []string
+	for _, l := range ledgerLines(a) {
+		ledgers = append(ledgers, Clean(l.Label+": "+l.Text))
+	}
+	v.Properties["ledgers"] = ledgers
 	for _, s := range a.Residuals {
 		v.Notifications = append(v.Notifications, sarifNotification{"error", sarifMessage("a ledger does not balance: " + s)})
 	}

@@ -25,6 +25,8 @@ func TestSARIFHoldsFailuresOnly(t *testing.T) {
 		classify.Finding{ID: "e1", Kind: "connection", Severity: "info", Verdict: "excepted", Original: "unexpected", Why: []string{"wrong-roles"}, Exception: "EX-1", Summary: "excepted"},
 		classify.Finding{ID: "q1", Kind: "question", Severity: "low", Verdict: "indeterminate", Summary: "which port?"},
 		classify.Finding{ID: "n1", Kind: "connection", Severity: "high", Verdict: "deviation", Why: []string{"originator"}, Flow: "acronis-abr-11.5/agent-registers", Decides: true, Standing: "known", Exception: "EX-1"})
+	a.Findings = append(a.Findings, classify.Finding{ID: "u1", Kind: "expectation", Severity: "low", Verdict: "not-testable", Summary: "could not be tested", Decides: true},
+		classify.Finding{ID: "u2", Kind: "silent-host", Severity: "medium", Verdict: "not-testable", Summary: "sent nothing"})
 	run := sarifOf(t, a)
 	byID := map[string]sarifResult{}
 	for _, r := range run.Results {
@@ -45,8 +47,10 @@ func TestSARIFHoldsFailuresOnly(t *testing.T) {
 	if r := byID["n1"]; len(r.Suppressions) != 0 || r.RuleID != "acronis-abr-11.5/agent-registers" || r.Baseline != "unchanged" || r.Level != "error" {
 		t.Errorf("an exception that had expired suppresses nothing: %+v", r)
 	}
-	if _, there := byID["q1"]; there {
-		t.Error("a question is no failure")
+	for _, id := range []string{"q1", "u1", "u2"} {
+		if _, there := byID[id]; there {
+			t.Errorf("%s is no failure", id)
+		}
 	}
 	first := byID["0000000000000000"]
 	if l := first.Locations[0]; l.Physical.Artifact.URI != "window.pcapng" || *l.Physical.Artifact.Index != 0 || !strings.HasPrefix(l.Message.Text, "packet 17 of window.pcapng") {

@@ -49,6 +49,12 @@ func (p *page) result(a *classify.Audit) {
 		}
 		p.para(2, "- ", Clean(r))
 	}
+	if len(a.Residuals) > 0 {
+		p.para(0, "", untrusted)
+	}
+	for _, r := range a.Residuals {
+		p.para(2, "- ", Clean(r))
+	}
 }
 
 func (p *page) audited(a *classify.Audit) {
@@ -133,7 +139,11 @@ func inputName(name string) string {
 func packsText(packs []classify.PackRef) []string {
 	var named, baseline []string
 	for _, k := range packs {
-		text := fmt.Sprintf("%s (%s)", cleanText(k.Name), plural(uint64(k.Flows), "flow"))
+		about := plural(uint64(k.Flows), "flow")
+		if k.Installed != "" {
+			about += fmt.Sprintf(", for version %s; installed: %s", orWord(cleanText(k.Version), "not stated"), cleanText(k.Installed))
+		}
+		text := fmt.Sprintf("%s (%s)", cleanText(k.Name), about)
 		if k.Kind == "baseline" {
 			baseline = append(baseline, text)
 		} else {
@@ -250,6 +260,14 @@ func (p *page) others(a *classify.Audit) {
 			p.para(2, "- ", Clean(w))
 		}
 	}
+}
+
+// approvedFor is the time of an exception.
+func approvedFor(e classify.ExceptionUse) string {
+	if e.Since == "" {
+		return "until " + e.Until
+	}
+	return e.Since + " until " + e.Until
 }
 
 func (p *page) flowTotals(totals []classify.FlowTotal) {

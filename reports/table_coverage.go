@@ -12,45 +12,65 @@ func (p *page) coverage(a *classify.Audit) {
 	for _, s := range a.Coverage.CannotShow {
 		p.para(2, "- ", Clean(s))
 	}
-	for _, g := range a.Period.Gaps {
-		p.para(2, "- ", fmt.Sprintf("no input covers %s to %s", shortTime(g.From), shortTime(g.Until)))
+	most := foldRows
+	if p.look.All {
+		most = len(a.Coverage.Blind)
 	}
+	for _, s := range append(gapLines(a, most), watchedLines(&a.Coverage)...) {
+		p.para(2, "- ", Clean(s))
+	}
+	p.para(2, "", supporting)
 }
+
+// What every report says of itself: how far it goes, and when it goes nowhere.
+const (
+	supporting = "Documented is not approved, and a capture is supporting evidence: this audit does not say that a standard is met."
+	untrusted  = "A ledger does not balance; this audit is not to be trusted:"
+)
 
 // ledgers prints both sums, so that a reader can add them up.
 func (p *page) ledgers(a *classify.Audit) {
 	p.head("Ledgers")
-	var parts []string
-	for _, c := range a.Packets.Classes {
-		if c.Packets > 0 {
-			parts = append(parts, number(c.Packets)+" "+cleanText(c.Name))
-		}
+	for _, l := range ledgerLines(a) {
+		p.para(2, fmt.Sprintf("%-13s", l.Label), l.Text)
 	}
-	p.para(2, "packets      ", fmt.Sprintf("%s read = %s", number(a.Packets.Read), sum(parts)))
-	if len(a.Packets.Inside) > 0 {
-		var inside uint64
-		parts = parts[:0]
-		for _, c := range a.Packets.Inside {
-			inside += c.Packets
-			parts = append(parts, number(c.Packets)+" "+cleanText(c.Name))
-		}
-		p.para(2, "in tunnels   ", fmt.Sprintf("%s opened = %s", number(inside), sum(parts)))
-	}
-	p.para(2, "bytes        ", fmt.Sprintf("%s read + %s unread", number(a.Packets.Bytes), number(a.Packets.Unread)))
-	p.para(2, "connections  ", fmt.Sprintf("%s created = %s open + %s emitted", number(a.Connections.Created), number(a.Connections.Open), number(a.Connections.Emitted)))
-	parts = parts[:0]
-	for _, t := range a.Totals {
-		if t.Connections > 0 {
-			parts = append(parts, number(t.Connections)+" "+cleanText(t.Verdict))
-		}
-	}
-	p.para(2, "verdicts     ", fmt.Sprintf("%s emitted = %s", number(a.Connections.Emitted), sum(parts)))
 	if !p.look.All {
 		return
 	}
 	for _, d := range a.Packets.Detail {
 		p.line("    %s  %s", cleanText(d.Name), number(d.Packets))
 	}
+}
+
+// ledgerLines are both ledgers as sums.
+func ledgerLines(a *classify.Audit) []pairView {
+	lines := []pairView{{"packets", fmt.Sprintf("%s read = %s", number(a.Packets.Read), countSum(a.Packets.Classes))}}
+	if len(a.Packets.Inside) > 0 {
+		var inside uint64
+		for _, c := range a.Packets.Inside {
+			inside += c.Packets
+		}
+		lines = append(lines, pairView{"in tunnels", fmt.Sprintf("%s opened = %s", number(inside), countSum(a.Packets.Inside))})
+	}
+	var verdicts []string
+	for _, t := range a.Totals {
+		if t.Connections > 0 {
+			verdicts = append(verdicts, number(t.Connections)+" "+cleanText(t.Verdict))
+		}
+	}
+	return append(lines, pairView{"bytes", fmt.Sprintf("%s read + %s unread", number(a.Packets.Bytes), number(a.Packets.Unread))},
+		pairView{"connections", fmt.Sprintf("%s created = %s open + %s emitted", number(a.Connections.Created), number(a.Connections.Open), number(a.Connections.Emitted))},
+		pairView{"verdicts", fmt.Sprintf("%s emitted = %s", number(a.Connections.Emitted), sum(verdicts))})
+}
+
+func countSum(list []classify.Count) string {
+	var parts []string
+	for _, c := range list {
+		if c.Packets > 0 {
+			parts = append(parts, number(c.Packets)+" "+cleanText(c.Name))
+		}
+	}
+	return sum(parts)
 }
 
 func sum(parts []string) string {
@@ -86,6 +106,9 @@ func (p *page) inputs(a *classify.Audit) {
 	if a.Site != nil {
 		p.para(2, "", "site "+cleanText(a.Site.File))
 		p.line("     %s", cleanText(a.Site.SHA256))
+	}
+	for _, s := range heldLines(a.Rules, foldRows) {
+		p.para(2, "rules ", Clean(s))
 	}
 	if e := a.Evidence; e != nil {
 		p.para(2, "", "evidence "+cleanText(evidenceFileText(e)))

@@ -115,6 +115,23 @@ func TestEveryFormatReportsWriteErrors(t *testing.T) {
 	}
 }
 
+// TestFormatsHoldTheLedgers: whoever adds up the sums may do so in any format that has more than a list, and one that does not balance is told where the result stands.
+func TestFormatsHoldTheLedgers(t *testing.T) {
+	a := sampleAudit()
+	a.Residuals = []string{"1204 packets read and 1203 in classes"}
+	for _, f := range Formats {
+		if f.Name == "json" || f.Name == "csv" || f.Name == "matrix" {
+			continue
+		}
+		out := string(render(t, f, a, Look{}))
+		for _, want := range []string{"1,204 read", "50 created", "1204 packets read and 1203 in classes"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s lacks %q", f.Name, want)
+			}
+		}
+	}
+}
+
 var errFull = errors.New("no space left")
 
 type fullWriter struct{}

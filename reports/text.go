@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"github.com/fatih/color"
-	"github.com/mattn/go-runewidth"
 
 	"pcapaudit/classify"
 )
@@ -26,6 +25,7 @@ type page struct {
 	w     io.Writer
 	look  Look
 	audit *classify.Audit // nil for a pack
+	buf   []byte          // of para
 	err   error
 }
 
@@ -37,12 +37,16 @@ func (p *page) line(format string, args ...any) {
 
 // para writes text wrapped to the page's width; later lines hang under the first. The lead may be painted, the text may not: colour would be counted as width.
 func (p *page) para(indent int, lead, text string) {
-	hang := indent + runewidth.StringWidth(colours.ReplaceAllString(lead, ""))
+	hang := indent + columns(colours.ReplaceAllString(lead, ""))
 	for i, l := range wrap(text, max(p.look.width()-hang, minFlex)) {
 		if i == 0 {
-			p.line("%*s%s%s", indent, "", lead, l)
+			p.buf = append(append(spaces(p.buf[:0], indent), lead...), l...)
 		} else {
-			p.line("%*s%s", hang, "", l)
+			p.buf = append(spaces(p.buf[:0], hang), l...)
+		}
+		p.buf = append(p.buf, '\n')
+		if p.err == nil {
+			_, p.err = p.w.Write(p.buf)
 		}
 	}
 }
