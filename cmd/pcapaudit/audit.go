@@ -54,7 +54,8 @@ code is 1 only where a finding that decides is new, and else as if there were no
 interfaces; a comment on each packet names its findings. It is a second pass over the captures: one that has
 changed meanwhile gives no evidence and exit code 4, and the reports are written all the same.
 
-` + packetHelp[1:] + ` An expectation that
+` + pseudonymHelp[1:] + ` The evidence gets them as well: its packets have no payload, and checksums of 0.
+` + packetHelp + ` An expectation that
 the filter could have hidden is not testable; where the site states no period, --since and --until are it.
 
 Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no packet could be read,
@@ -65,6 +66,7 @@ Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no 
   pcapaudit audit --site site.yaml --baseline approved.json --gate new --annotations review.yaml tonight.pcapng
   pcapaudit audit --site site.yaml --report audit.json --report audit.txt --sign ~/.ssh/id_ed25519 tonight.pcapng
   pcapaudit audit --site site.yaml --report audit.json --evidence findings.pcapng --passes tonight.pcapng
+  pcapaudit audit --site site.yaml --pseudonymise audit.key --report shared.html --evidence shared.pcapng tonight.pcapng
   pcapaudit audit --site site.yaml --dedup --key vlan mirror-port.pcapng
   tcpdump -w - -i eth0 | pcapaudit audit --rules azure-data-box -`,
 		Args: atLeast(1, "name a capture file, a directory of rotated files, or - for standard input"),
@@ -81,6 +83,7 @@ Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no 
 	completeWords(c, "hash", "sha256", "none")
 	fl.BoolVar(&f.all, "all", false, "show every finding, host and flow; fold nothing")
 	f.evidence.register(c)
+	pseudonymFlag(c, &f.pseudonyms)
 	f.oscal.register(c)
 	annotationsFlag(c, &f.annotations)
 	signFlag(c, &f.sign)
@@ -101,7 +104,11 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if f.sign != "" && f.hash == "none" {
 		return exitError{exitUsage, hint(fmt.Errorf("sign: %w", errNotHashed), "leave out --hash none")}
 	}
-	if err := f.evidence.check(args); err != nil {
+	if err := f.evidence.check(args, f.pseudonyms != ""); err != nil {
+		return err
+	}
+	hidden, err := loadPseudonyms(f.pseudonyms)
+	if err != nil {
 		return err
 	}
 	asked := f.invocation(args)
@@ -114,11 +121,14 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if err != nil {
 		return err
 	}
+	if err := hidden.fits(beside.old, f.baseline.file); err != nil {
+		return err
+	}
 	set, warnings, err := u.ruleSet(f)
 	if err != nil {
 		return err
 	}
-	out, err := openOutputs(f.outputFlags, slices.Concat([]string{f.site, f.annotations, f.baseline.file, f.sign}, f.rules, args))
+	out, err := openOutputs(f.outputFlags, slices.Concat([]string{f.site, f.annotations, f.baseline.file, f.sign, f.pseudonyms}, f.rules, args))
 	if err != nil {
 		return err
 	}
@@ -127,7 +137,8 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	defer out.discard()
 	options := classify.Options{Tool: thisTool, Invocation: asked, Warnings: warnings, Filter: config.Filter}
 	if out.list != nil {
-		options.OnJudged = func(c *flow.Conn, j classify.Judgement) { out.list.Write(c, &j) }
+		write := hidden.lister(out.list)
+		options.OnJudged = func(c *flow.Conn, j classify.Judgement) { write(c, &j) }
 	}
 	audit, result, err := u.judge(ctx, config, set, options, func(string) string { return "" })
 	if err != nil {
@@ -140,8 +151,13 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if err := out.spare(inputNames(result)); err != nil {
 		return err
 	}
-	u.verdict = u.addBeside(audit, beside, f.baseline)
-	lost := u.addEvidence(ctx, audit, f.evidence, config, result, out)
+	if u.verdict, err = u.addBeside(audit, beside, f.baseline, hidden); err != nil {
+		return err
+	}
+	if audit, err = hidden.audit(audit); err != nil {
+		return err
+	}
+	lost := u.addEvidence(ctx, audit, f.evidence, config, result, out, hidden.ofPackets())
 	return errors.Join(nothingRead(result), lost, writeAudit(u, audit, format, look, out))
 }
 
@@ -161,11 +177,11 @@ func (u *ui) loadBeside(f auditFlags) (b beside, err error) {
 }
 
 // addBeside gives the exit code that follows from the result, and from the gate.
-func (u *ui) addBeside(a *classify.Audit, b beside, f baselineFlags) int {
+func (u *ui) addBeside(a *classify.Audit, b beside, f baselineFlags, hidden *pseudonyms) (int, error) {
 	if b.annotations != nil {
 		u.addAnnotations(a, b.annotations)
 	}
-	return u.mark(a, b.old, b.sum, f)
+	return u.mark(a, b.old, b.sum, f, hidden)
 }
 
 // inputNames are the files that were read, also those that a directory or a pattern stands for.

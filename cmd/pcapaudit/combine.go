@@ -19,7 +19,8 @@ where an audit says so and every other that should have shown it could: a night 
 or a capture point that does not see the pair, takes nothing away, but where period, loss, a filter or a tunnel
 hid it, it is not testable. Numbers are sums, so a connection that two audits saw counts twice, which the report
 says; numbers of hosts are the largest of any audit. The result follows by the rules of every audit, with the
-worst loss of any. Leave the site's period open, or each night is judged as a part of it that does not cover it.
+worst loss of any. Audits with pseudonyms must have them of one key. To count each connection once, audit the captures themselves together, with --dedup where
+capture points saw the same packets. Leave the site's period open, or each night is judged as a part of it that does not cover it.
 
 Exit codes: those of an audit: 0 clean, 1 deviations, 3 inconclusive; 2 usage, or audits that do not fit
 together; 4 a file is no audit that this version can read; 5 output.`,
@@ -33,6 +34,10 @@ together; 4 a file is no audit that this version can read; 5 output.`,
 			if err != nil {
 				return err
 			}
+			hidden, err := loadPseudonyms(f.pseudonyms)
+			if err != nil {
+				return err
+			}
 			audit, err := combineFiles(args, args)
 			if err != nil {
 				return err
@@ -40,7 +45,10 @@ together; 4 a file is no audit that this version can read; 5 output.`,
 			if err := u.annotate(audit, f.annotations); err != nil {
 				return err
 			}
-			out, err := openOutputs(f.outputFlags, append([]string{f.annotations, f.sign}, args...))
+			if audit, err = hidden.audit(audit); err != nil {
+				return err
+			}
+			out, err := openOutputs(f.outputFlags, append([]string{f.annotations, f.sign, f.pseudonyms}, args...))
 			if err != nil {
 				return err
 			}
@@ -78,6 +86,7 @@ func combineFiles(files, names []string) (*classify.Audit, error) {
 // combined combines the parts of an audit again.
 func (v *verification) combined(quick bool) error {
 	var files, names []string
+	before := v.doubts()
 	for _, p := range v.audit.Parts {
 		files, names = append(files, v.locate("part", p.File, p.SHA256)), append(names, p.File)
 	}
@@ -85,7 +94,7 @@ func (v *verification) combined(quick bool) error {
 	if n := v.audit.Annotations; n != nil {
 		at.annotations = v.locate("annotations", n.File, n.SHA256)
 	}
-	if v.failed > 0 || v.unreadable {
+	if v.doubts() > before {
 		v.note("run", "not combined again: not every part is here and the same")
 		return nil
 	}
@@ -100,6 +109,11 @@ func (v *verification) combined(quick bool) error {
 	if err := v.mark(again, at); err != nil {
 		v.fail("run", err.Error())
 		return nil
+	}
+	if again.Pseudonyms == nil {
+		if again, err = v.hidden.audit(again); err != nil {
+			return err
+		}
 	}
 	v.note("captures", "are those of the parts: verify each part by itself, too")
 	return v.compare(again)

@@ -12,7 +12,7 @@ import (
 )
 
 func connectionsCommand(u *ui) *cobra.Command {
-	var format string
+	var format, key string
 	var all bool
 	var maxConns int
 	var packets packetFlags
@@ -21,7 +21,9 @@ func connectionsCommand(u *ui) *cobra.Command {
 		Short: "List the connections of captures, without judgement",
 		Long: `connections reads captures and writes one line a connection: who opened it and how that is known, what was
 seen of it, when, and how much. Nothing is judged. The packet ledger goes to standard error.
-` + packetHelp,
+` + packetHelp + `
+` + pseudonymHelp + ` Names lead back through
+the JSON of an audit of the same captures.`,
 		Example: `  pcapaudit connections backup-window.pcapng
   pcapaudit connections --format json rotated/*.pcap.gz | jq 'select(.outcome=="refused")'
   pcapaudit connections --host 10.20.0.10 --port 8530-8531 --since 2026-11-22 backup-window.pcapng
@@ -37,13 +39,18 @@ seen of it, when, and how much. Nothing is judged. The packet ledger goes to sta
 			if err := packets.config(&config); err != nil {
 				return err
 			}
+			hidden, err := loadPseudonyms(key)
+			if err != nil {
+				return err
+			}
 			list, err := reports.NewConnections(u.out, format, look, false)
 			if err != nil {
 				return exitError{exitUsage, err}
 			}
 			ctx, stop := u.interruptible(c.Context(), func() {})
 			defer stop()
-			config.Emit = func(c *flow.Conn) { list.Write(c, nil) }
+			write := hidden.lister(list)
+			config.Emit = func(c *flow.Conn) { write(c, nil) }
 			result, err := u.read(ctx, config)
 			if err != nil {
 				return err
@@ -61,6 +68,7 @@ seen of it, when, and how much. Nothing is judged. The packet ledger goes to sta
 	completeWords(c, "format", reports.ConnectionFormats...)
 	fl.BoolVar(&all, "all", false, "show every connection in the table")
 	packets.register(c)
+	pseudonymFlag(c, &key)
 	maxConnectionsFlag(c, &maxConns)
 	return c
 }

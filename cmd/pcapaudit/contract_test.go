@@ -40,7 +40,7 @@ var auditKeys = map[string]string{
 	".tool":              "name version",
 	".result":            "verdict text code reasons look_at basis",
 	".findings.orig":     "host ip roles",
-	".findings.evidence": "id file packet time orig resp told",
+	".findings.evidence": "id file packet time last orig resp told",
 	".totals":            "verdict connections packets bytes",
 	".encryption":        "verified not_verified documented_cleartext client_certificates",
 	".expectations.open": "host status reason cause decides",

@@ -12,14 +12,15 @@ import (
 )
 
 func diffCommand(u *ui) *cobra.Command {
-	var format string
+	var format, key string
 	var all bool
 	c := &cobra.Command{
 		Use:   "diff OLD.json NEW.json",
 		Short: "Compare two audits: what is new, fixed, unchanged, and what can no longer be told",
 		Long: `diff compares the JSON reports of two audits: findings by their ids, expectations host by host. What is gone
 counts as fixed only where the new audit could have shown it; else it is no longer testable. Changes of
-tool, packs, site, filter and inputs are listed apart.
+tool, packs, site, filter and inputs are listed apart. Audits with pseudonyms of one key can be compared;
+--pseudonymise replaces the names of those that have none yet.
 
 Exit codes: 1 where there are new findings that decide (also those that an exception no longer covers, and
 missing or attempted expectations that were not testable before), else 0; 2 usage; 4 a file is no audit
@@ -42,8 +43,14 @@ that this version can read; 5 output.`,
 			if err != nil {
 				return err
 			}
-			d := classify.Compare(old, now)
-			d.Old.File, d.Old.SHA256, d.New.File, d.New.SHA256 = args[0], oldSum, args[1], newSum
+			hidden, err := loadPseudonyms(key)
+			if err != nil {
+				return err
+			}
+			d, err := hidden.compare([2]*classify.Audit{old, now}, args, []string{oldSum, newSum})
+			if err != nil {
+				return err
+			}
 			var text bytes.Buffer
 			if err := reports.Diff(&text, d, format, look); err != nil {
 				return exitError{exitUsage, err}
@@ -55,6 +62,7 @@ that this version can read; 5 output.`,
 			return outputFailed(err)
 		},
 	}
+	pseudonymFlag(c, &key)
 	c.Flags().StringVar(&format, "format", "table", "`FORMAT`: "+strings.Join(reports.DiffFormats, ", "))
 	completeWords(c, "format", reports.DiffFormats...)
 	c.Flags().BoolVar(&all, "all", false, "show every difference, and what is unchanged")
@@ -73,20 +81,22 @@ func (f *baselineFlags) register(c *cobra.Command) {
 }
 
 // mark holds an audit against the baseline and gives the exit code of its result.
-func (u *ui) mark(a, old *classify.Audit, sum string, f baselineFlags) int {
+func (u *ui) mark(a, old *classify.Audit, sum string, f baselineFlags, hidden *pseudonyms) (int, error) {
 	if old == nil {
-		return a.Result.Code
+		return a.Result.Code, nil
 	}
-	a.Mark(old, f.file, sum)
+	if err := hidden.mark(a, old, f.file, sum); err != nil {
+		return 0, err
+	}
 	if f.gate != "new" || a.Result.Code != exitDeviations || a.NewDeciding() > 0 {
-		return a.Result.Code
+		return a.Result.Code, nil
 	}
 	code := exitClean
 	if a.Result.Basis.Doubtful() {
 		code = exitInconclusive
 	}
 	fmt.Fprintf(u.err, "gate: every finding that decides is known from %s: exit code %d instead of %d\n", reports.Clean(f.file), code, a.Result.Code)
-	return code
+	return code, nil
 }
 
 // load reads the baseline; nil where there is none.

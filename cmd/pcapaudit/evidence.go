@@ -38,7 +38,7 @@ func (f *evidenceFlags) register(c *cobra.Command) {
 }
 
 // check says what is wrong with the flags before anything is read.
-func (f *evidenceFlags) check(captures []string) error {
+func (f *evidenceFlags) check(captures []string, pseudonyms bool) error {
 	usage := func(advice, format string, args ...any) error {
 		return exitError{exitUsage, hint(fmt.Errorf(format, args...), "%s", advice)}
 	}
@@ -49,6 +49,8 @@ func (f *evidenceFlags) check(captures []string) error {
 		return nil
 	case !strings.HasSuffix(f.file, evidenceExtension):
 		return usage("name it FILE"+evidenceExtension, "--evidence %s: evidence is written as pcapng", f.file)
+	case f.payload && pseudonyms:
+		return usage("leave out one of the two", "--payload with --pseudonymise: payload holds addresses and names that cannot be replaced")
 	case f.limit < 0:
 		return usage("use 0 for all packets, or 1 or more", "--evidence-packets %d is below 0", f.limit)
 	}
@@ -100,12 +102,12 @@ func wantedBy(a *classify.Audit, limit int, passes bool) (list []capture.Wanted,
 }
 
 // extract reads the captures again and writes the packets that e asks for. It completes e; what was written is worth nothing where there is an error.
-func (u *ui) extract(ctx context.Context, a *classify.Audit, first capture.Config, read []capture.Input, e *classify.EvidenceFile, to io.Writer) error {
+func (u *ui) extract(ctx context.Context, a *classify.Audit, first capture.Config, read []capture.Input, e *classify.EvidenceFile, to io.Writer, hidden *capture.Pseudonyms) error {
 	list, leftOut := wantedBy(a, e.Limit, e.Passes)
 	update, finish := u.progress()
 	first.Progress = update
 	out := &hashing{to: bufio.NewWriterSize(to, 1<<16), sum: sha256.New()}
-	result, err := capture.Extract(ctx, capture.ExtractConfig{First: first, Read: read, Want: list, Payload: e.Mode == evidencePayload, Out: out})
+	result, err := capture.Extract(ctx, capture.ExtractConfig{First: first, Read: read, Want: list, Payload: e.Mode == evidencePayload, Pseudonyms: hidden, Out: out})
 	finish()
 	if err == nil {
 		err = out.flush()
@@ -155,14 +157,14 @@ func (h *hashing) flush() error {
 }
 
 // addEvidence writes the evidence and names it in the audit. Where that fails the file does not get its name, and the reports do not speak of it.
-func (u *ui) addEvidence(ctx context.Context, a *classify.Audit, f evidenceFlags, first capture.Config, result *capture.Result, out *outputs) error {
+func (u *ui) addEvidence(ctx context.Context, a *classify.Audit, f evidenceFlags, first capture.Config, result *capture.Result, out *outputs, hidden *capture.Pseudonyms) error {
 	if out.evidence == nil {
 		return nil
 	}
 	e := f.evidence()
 	err := context.Cause(ctx)
 	if err == nil {
-		err = u.extract(ctx, a, first, result.Inputs, e, out.evidence)
+		err = u.extract(ctx, a, first, result.Inputs, e, out.evidence, hidden)
 	}
 	var unwritten evidenceUnwritten
 	switch {

@@ -53,7 +53,7 @@ func TestEvidenceOfAChangedCapture(t *testing.T) {
 			if err := change(); err != nil {
 				t.Fatal(err)
 			}
-			err = u.addEvidence(context.Background(), audit, f, config, result, out)
+			err = u.addEvidence(context.Background(), audit, f, config, result, out, nil)
 			if codeOf(err) != exitInput || !strings.Contains(err.Error(), "window.pcapng") || adviceOf(err) == "" {
 				t.Errorf("error %v, advice %q", err, adviceOf(err))
 			}
@@ -79,7 +79,7 @@ func TestEvidenceOfAnInterruptedRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	audit := &classify.Audit{}
-	if err := u.addEvidence(ctx, audit, f, capture.Config{}, &capture.Result{Interrupted: true}, out); err != nil || audit.Evidence != nil || len(out.files) != 0 {
+	if err := u.addEvidence(ctx, audit, f, capture.Config{}, &capture.Result{Interrupted: true}, out, nil); err != nil || audit.Evidence != nil || len(out.files) != 0 {
 		t.Errorf("error %v, evidence %+v, %d files", err, audit.Evidence, len(out.files))
 	}
 	if !strings.Contains(errs.String(), "no evidence was written") {
@@ -102,7 +102,7 @@ func TestEvidenceOnAFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = u.extract(context.Background(), audit, config, result.Inputs, &classify.EvidenceFile{Mode: evidenceHeaders}, full)
+	err = u.extract(context.Background(), audit, config, result.Inputs, &classify.EvidenceFile{Mode: evidenceHeaders}, full, nil)
 	var unwritten evidenceUnwritten
 	if !errors.As(err, &unwritten) || !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("error %v, want one of the output: no space left", err)

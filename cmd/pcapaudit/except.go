@@ -27,6 +27,9 @@ Exit codes: 0; 2 usage, no such finding, or one that no exception can cover; 4 n
 			if err != nil {
 				return err
 			}
+			if a.Pseudonyms != nil {
+				return exitError{exitUsage, hint(fmt.Errorf("reading %s: %w", args[0], classify.ErrPseudonymised), "take the audit that has the true names")}
+			}
 			f, err := a.FindFinding(args[1])
 			if err != nil {
 				return exitError{exitUsage, hint(err, "pcapaudit report %s --all shows the ids", args[0])}

@@ -106,6 +106,12 @@ func captureFacts(r *capture.Result) classify.Capture {
 		c.Packets.Bytes += uint64(in.Read)
 		c.Packets.Unread += uint64(in.Unread)
 	}
+	for i := range r.Live {
+		c.Live = append(c.Live, watchedFacts(&r.Live[i]))
+		for _, b := range r.Live[i].BlindSpans {
+			c.Blind = append(c.Blind, classify.BlindSpan{Interface: r.Live[i].Name, From: b.From, To: b.To, Cause: b.Cause})
+		}
+	}
 	warnOfCopies(c.Inputs)
 	c.Packets.Read = r.Ledger.Read.Packets
 	c.Unopened = r.Ledger.NoTunnel
@@ -131,6 +137,10 @@ func captureFacts(r *capture.Result) classify.Capture {
 		c.Packets.Detail = append(c.Packets.Detail, classify.Count{Name: "connections ended by a step in time of more than an hour", Packets: k.Doubted})
 	}
 	return c
+}
+
+func watchedFacts(l *capture.LiveInterface) classify.LiveInterface {
+	return classify.LiveInterface{Name: l.Name, State: l.State.String(), Kernel: l.Kernel, Delivered: l.Delivered, Dropped: l.Dropped, Monitored: l.Monitored, Blind: l.Blind}
 }
 
 // warnOfCopies notes inputs of the same bytes: nobody captures the same packets twice, and every packet of a copy is counted again.

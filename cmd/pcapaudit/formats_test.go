@@ -10,8 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// goldenExtensions are the formats for machines and tickets of which every deviating window has a golden file.
-var goldenExtensions = []string{".md", ".findings.csv", ".matrix.csv", ".sarif", ".junit.xml", ".oscal.json"}
+// goldenExtensions are the formats of which every deviating window has a golden file, beside the text of TestWindows.
+var goldenExtensions = []string{".json", ".html", ".md", ".findings.csv", ".matrix.csv", ".sarif", ".junit.xml", ".oscal.json"}
 
 // TestGoldenFormats writes every deviating window in every format, in one run, and holds the files against the golden ones.
 func TestGoldenFormats(t *testing.T) {

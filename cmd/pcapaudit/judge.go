@@ -49,4 +49,4 @@ func (u *ui) judge(ctx context.Context, c capture.Config, set *rules.Set, o clas
 }
 
 // passedOver begins the warnings about files that were no captures.
-const passedOver = "passed over "
+const passedOver = classify.PassedOver

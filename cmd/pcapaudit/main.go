@@ -53,7 +53,7 @@ Three ways to start:
 	})
 	root.PersistentFlags().StringVar(&ui.colorMode, "color", "auto", "colour on the terminal, `WHEN`: auto, always, never (NO_COLOR is honoured)")
 	completeWords(root, "color", "auto", "always", "never")
-	root.AddCommand(auditCommand(ui), connectionsCommand(ui), reportCommand(ui), diffCommand(ui), verifyCommand(ui), exceptCommand(ui),
-		combineCommand(ui), rulesCommand(ui), siteCommand(ui))
+	root.AddCommand(auditCommand(ui), liveCommand(ui), connectionsCommand(ui), reportCommand(ui), diffCommand(ui), verifyCommand(ui), exceptCommand(ui),
+		combineCommand(ui), pseudonymsCommand(ui), rulesCommand(ui), siteCommand(ui))
 	return root
 }

@@ -98,16 +98,17 @@ func readManifest(data []byte) (*statement, error) {
 	if s.Type != statementType || s.PredicateType != predicateType {
 		return nil, fmt.Errorf("no manifest of a report: its types are %.80q and %.80q", s.Type, s.PredicateType)
 	}
+	p := &s.Predicate
+	if !slices.EqualFunc(s.Subject, slices.Concat(p.Outputs, p.Sources, p.Inputs), func(j subject, name string) bool { return j.Name == name }) {
+		return nil, errors.New("no manifest of a report: its subjects are not its outputs, sources and inputs")
+	}
 	return s, nil
 }
 
-// hashOf is the SHA-256 that the manifest has for a name, "" if it does not list it.
-func (s *statement) hashOf(name string) string {
-	i := slices.IndexFunc(s.Subject, func(j subject) bool { return j.Name == name })
-	if i < 0 {
-		return ""
-	}
-	return s.Subject[i].Digest.SHA256
+// files are the outputs and the sources with their hashes.
+func (s *statement) files() (outputs, sources []subject) {
+	n := len(s.Predicate.Outputs)
+	return s.Subject[:n], s.Subject[n : n+len(s.Predicate.Sources)]
 }
 
 // hashFile is the SHA-256 of a regular file's bytes. Audits and manifests name the files, so that anything else might never end.

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -13,8 +14,13 @@ import (
 // Opening it before the audit makes an unwritable path fail at once.
 type outputFile struct {
 	*os.File
-	path string
+	path    string
+	settled bool        // whole and on the disk
+	gone    atomic.Bool // the temporary file is
 }
+
+// maxTempName is how much of a target's name its temporary one holds: with what is added it stays below the 255 bytes that file systems take.
+const maxTempName = 200 // bytes
 
 // createOutput opens a report file. A target that exists must be a regular file of ours to replace: links, pipes and devices are refused.
 func createOutput(path string) (*outputFile, error) {
@@ -24,6 +30,7 @@ func createOutput(path string) (*outputFile, error) {
 		return nil, outputError(path, bare(err), "check the directory and its permissions")
 	}
 	dir, base := filepath.Split(path)
+	base = base[:min(len(base), maxTempName)]
 	for i := 0; ; i++ {
 		name := filepath.Join(dir, fmt.Sprintf(".%s.%d-%d.tmp", base, os.Getpid(), i))
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL|syscall.O_NOFOLLOW, 0o640)
@@ -33,23 +40,40 @@ func createOutput(path string) (*outputFile, error) {
 		if err != nil {
 			return nil, outputError(path, bare(err), "check that the directory exists and can be written")
 		}
-		return &outputFile{f, path}, nil
+		return &outputFile{File: f, path: path}, nil
 	}
 }
 
-// commit makes the file durable under its name.
-func (o *outputFile) commit() error {
+// settle makes the temporary file durable.
+func (o *outputFile) settle() error {
+	if o.settled {
+		return nil
+	}
 	err := o.Sync()
 	if cerr := o.Close(); err == nil {
 		err = cerr
 	}
-	if err == nil {
-		err = os.Rename(o.Name(), o.path)
-	}
 	if err != nil {
-		os.Remove(o.Name())
-		return outputError(o.path, bare(err), "the old file, if any, is untouched; "+spaceAdvice)
+		return o.uncommitted(err)
 	}
+	o.settled = true
+	return nil
+}
+
+func (o *outputFile) uncommitted(err error) error {
+	o.discard()
+	return outputError(o.path, bare(err), "the old file, if any, is untouched; "+spaceAdvice)
+}
+
+// commit makes the file durable under its name.
+func (o *outputFile) commit() error {
+	if err := o.settle(); err != nil {
+		return err
+	}
+	if err := os.Rename(o.Name(), o.path); err != nil {
+		return o.uncommitted(err)
+	}
+	o.gone.Store(true)
 	if err := syncDir(filepath.Dir(o.path)); err != nil {
 		return outputError(o.path, bare(err), "the new file is in place, but a power failure may still lose it; check the disk")
 	}
@@ -58,7 +82,8 @@ func (o *outputFile) commit() error {
 
 // discard removes the temporary file; after commit it does nothing.
 func (o *outputFile) discard() {
-	if o.Close() == nil {
+	if !o.gone.Swap(true) {
+		o.Close()
 		os.Remove(o.Name())
 	}
 }

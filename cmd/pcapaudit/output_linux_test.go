@@ -133,6 +133,9 @@ func TestOutputTakesNoOthersPlace(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	long, err := createOutput(path(strings.Repeat("n", 250) + ".json"))
+	must(err)
+	must(long.commit())
 	out, err := createOutput(path("hard"))
 	must(err)
 	_, err = out.WriteString("new\n")
@@ -148,6 +151,63 @@ func TestOutputTakesNoOthersPlace(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(path(".*.tmp")); left != nil {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestManifestStaysWhereAReportCannotBeReplaced: a report whose place was taken meanwhile fails, the others get their names, and the old manifest is not replaced by one that
+// lists what is not there.
+func TestManifestStaysWhereAReportCannotBeReplaced(t *testing.T) {
+	dir := t.TempDir()
+	path := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"c.manifest.json", "c.manifest.json.sig"} {
+		if err := os.WriteFile(path(name), []byte(oldReport), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var o outputs
+	for _, name := range []string{"a", "b", "c.manifest.json", "c.manifest.json.sig"} {
+		if err := o.add(path(name)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := o.files[len(o.files)-1].WriteString("new\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.seal = &seal{manifest: o.files[2], signature: o.files[3]}
+	if err := os.Mkdir(path("a"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.commit(); codeOf(err) != exitOutput || !strings.Contains(err.Error(), path("a")) {
+		t.Errorf("error %v", err)
+	}
+	o.discard()
+	for name, want := range map[string]string{"b": "new\n", "c.manifest.json": oldReport, "c.manifest.json.sig": oldReport} {
+		if got, err := os.ReadFile(path(name)); err != nil || string(got) != want {
+			t.Errorf("%s holds %q, want %q (%v)", name, got, want, err)
+		}
+	}
+	if left, _ := filepath.Glob(path(".*.tmp")); left != nil {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestNoFileGetsItsNameBeforeAllAreOnTheDisk: where one cannot be made durable, all old ones stay.
+func TestNoFileGetsItsNameBeforeAllAreOnTheDisk(t *testing.T) {
+	dir := t.TempDir()
+	var o outputs
+	for _, name := range []string{"a", "b"} {
+		if err := o.add(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := o.files[1].Close(); err != nil { // as a failing disk would: its fsync is an error
+		t.Fatal(err)
+	}
+	if err := o.commit(); codeOf(err) != exitOutput {
+		t.Errorf("error %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
 	}
 }
 

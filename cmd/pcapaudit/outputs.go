@@ -32,6 +32,7 @@ type outputFlags struct {
 	sign        string // key file
 	evidence    evidenceFlags
 	oscal       oscalFlags
+	pseudonyms  string // key file
 }
 
 // openOutputs opens the files that the flags name. sources are files that the audit reads: an output must never take the place of evidence or rules.
@@ -174,11 +175,23 @@ func (o *outputs) render(a *classify.Audit) error {
 	return nil
 }
 
-// commit gives every file its name.
+// commit gives the files their names when all of them are on the disk. A manifest does not replace the old one where a file that it lists could not.
 func (o *outputs) commit() error {
+	for _, f := range o.files {
+		if err := f.settle(); err != nil {
+			o.discard()
+			return err
+		}
+	}
 	var errs []error
 	for _, f := range o.files {
-		errs = append(errs, f.commit())
+		if len(errs) > 0 && o.seal != nil && (f == o.seal.manifest || f == o.seal.signature) {
+			f.discard()
+			continue
+		}
+		if err := f.commit(); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -17,6 +17,7 @@ func (f *reportFlags) register(c *cobra.Command) {
 	reportFlag(c, &f.reports)
 	annotationsFlag(c, &f.annotations)
 	signFlag(c, &f.sign)
+	pseudonymFlag(c, &f.pseudonyms)
 	f.oscal.register(c)
 	c.Flags().BoolVar(&f.all, "all", false, "show every finding, host and flow; fold nothing")
 }
@@ -28,17 +29,24 @@ func reportCommand(u *ui) *cobra.Command {
 		Short: "Render an audit again, in any format",
 		Long: `report reads the JSON report of an audit, of this or an older version, and writes it in other formats.
 Nothing is judged again. Written as JSON, the audit of this version is the same file again.
+` + pseudonymHelp + ` Evidence that was
+written with the audit has the true addresses, so that the report does not name it.
 
 Exit codes: 0 rendered, whatever the result of the audit; 2 usage or annotations; 4 the file is no audit
 that this version can read; 5 output.`,
 		Example: `  pcapaudit report audit.json
   pcapaudit report audit.json --all | less
   pcapaudit report audit.json --report audit.txt --format json | jq .result
+  pcapaudit report audit.json --pseudonymise audit.key --report shared.html --report shared.json
   pcapaudit report audit.json --annotations review.yaml --report reviewed.json --sign ~/.ssh/id_ed25519`,
 		Args:              exactly(1, "name the JSON report of an audit"),
 		ValidArgsFunction: auditFiles,
 		RunE: func(_ *cobra.Command, args []string) error {
 			look, format, err := u.rendering(f.format, f.all, f.oscal)
+			if err != nil {
+				return err
+			}
+			hidden, err := loadPseudonyms(f.pseudonyms)
 			if err != nil {
 				return err
 			}
@@ -49,13 +57,17 @@ that this version can read; 5 output.`,
 			if err := u.annotate(audit, f.annotations); err != nil {
 				return err
 			}
-			out, err := openOutputs(f.outputFlags, []string{args[0], f.annotations, f.sign})
+			if audit, err = hidden.audit(audit); err != nil {
+				return err
+			}
+			out, err := openOutputs(f.outputFlags, []string{args[0], f.annotations, f.sign, f.pseudonyms})
 			if err != nil {
 				return err
 			}
 			defer out.discard()
 			if out.seal != nil {
-				out.seal.sources = []subject{{args[0], digest{sum}}}
+				name, sum := hidden.file(args[0], sum)
+				out.seal.sources = []subject{{name, digest{sum}}}
 			}
 			return writeAudit(u, audit, format, look, out)
 		},

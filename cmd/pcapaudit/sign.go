@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/hiddeco/sshsig"
 	"github.com/spf13/cobra"
@@ -35,11 +37,20 @@ func loadKey(path string) (ssh.Signer, error) {
 	switch {
 	case errors.As(err, &locked):
 		return nil, exitError{exitUsage, hint(fmt.Errorf("key %s is protected by a passphrase", path),
-			"use a signing key without one, kept where only the pipeline can read it, or sign yourself: ssh-keygen -Y sign -n %s -f KEY FILE", signatureNamespace)}
+			"use a signing key without one, kept where only the pipeline can read it, or sign the JSON report yourself: ssh-keygen -Y sign -n %s -f KEY audit.json; verify takes that as --signature audit.json%s", signatureNamespace, signatureSuffix)}
 	case err != nil:
 		return nil, exitError{exitUsage, hint(fmt.Errorf("key %s: %s", path, strings.TrimPrefix(err.Error(), "ssh: ")), "name an SSH private key, not the .pub file; ssh-keygen -t ed25519 makes one")}
 	}
+	if st, err := os.Stat(path); err == nil && exposed(st) {
+		return nil, exitError{exitUsage, hint(fmt.Errorf("key %s can be read by others (mode %04o): who signed would not be certain", path, st.Mode().Perm()), "chmod 600 %s", path)}
+	}
 	return signer, nil
+}
+
+// exposed is true for a file of this user that others may open, as OpenSSH sees it.
+func exposed(st os.FileInfo) bool {
+	own, ok := st.Sys().(*syscall.Stat_t)
+	return ok && int(own.Uid) == os.Geteuid() && st.Mode().IsRegular() && st.Mode().Perm()&0o077 != 0
 }
 
 // seal is the manifest of a report and its signature, on their way.

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,6 +24,7 @@ import (
 type verifyFlags struct {
 	signature string
 	signers   string
+	key       string // of pseudonyms
 	quick     bool
 }
 
@@ -32,8 +38,12 @@ files that it rests on are still the same by SHA-256, and then makes the audit a
 the same bytes. Files are looked for where the audit names them; FILE names others, or directories of them,
 which are matched by SHA-256 whatever their names. A combined audit is combined again from its parts.
 
-A signature (AUDIT.json` + manifestSuffix + signatureSuffix + `, or --signature) is checked against --allowed-signers; stock tools do
-it as well: ssh-keygen -Y verify -f SIGNERS -I WHO -n ` + signatureNamespace + ` -s AUDIT.json` + manifestSuffix + signatureSuffix + ` < AUDIT.json` + manifestSuffix + `
+An audit with pseudonyms (audit --pseudonymise) does not name the files that it rests on: only the key, given in the
+same way here, leads to them.
+
+The manifest of a signed report lists what was written with it; all of that must hold. Its signature
+(AUDIT.json` + manifestSuffix + signatureSuffix + `, or --signature) is checked against --allowed-signers; stock tools do it
+as well: ssh-keygen -Y verify -f SIGNERS -I WHO -n ` + signatureNamespace + ` -s AUDIT.json` + manifestSuffix + signatureSuffix + ` < AUDIT.json` + manifestSuffix + `
 
 Exit codes: 0 verified; 1 something differs, or cannot be verified (--hash none, reading was interrupted);
 2 usage; 4 a file is missing or cannot be read; 5 output.`,
@@ -44,28 +54,44 @@ Exit codes: 0 verified; 1 something differs, or cannot be verified (--hash none,
 		Args:              atLeast(1, "name the JSON report of an audit"),
 		ValidArgsFunction: auditFiles,
 		RunE: func(c *cobra.Command, args []string) error {
-			if f.signature != "" && f.signers == "" {
-				return exitError{exitUsage, hint(errors.New("--signature cannot be checked without a list of those who may sign"), "add --allowed-signers FILE (ssh-keygen(1), ALLOWED SIGNERS)")}
+			if err := f.check(); err != nil {
+				return err
 			}
 			return u.verify(c.Context(), args[0], args[1:], f)
 		},
 	}
-	c.Flags().StringVar(&f.signature, "signature", "", "signature `FILE` of the manifest; without it AUDIT.json"+manifestSuffix+signatureSuffix)
+	c.Flags().StringVar(&f.signature, "signature", "", "signature `FILE` of a manifest, or of AUDIT.json itself; without it AUDIT.json"+manifestSuffix+signatureSuffix)
 	c.Flags().StringVar(&f.signers, "allowed-signers", "", "`FILE` of those who may sign, as for ssh-keygen -Y verify")
+	c.Flags().StringVar(&f.key, "pseudonymise", "", "`KEYFILE` that the pseudonyms of the audit were made with")
 	c.Flags().BoolVar(&f.quick, "quick", false, "do not make the audit again")
 	return c
+}
+
+// check says what is wrong with the flags before anything is read.
+func (f *verifyFlags) check() error {
+	switch {
+	case f.signature == "":
+		return nil
+	case !strings.HasSuffix(f.signature, signatureSuffix):
+		return exitError{exitUsage, hint(fmt.Errorf("--signature %s does not end in %s", f.signature, signatureSuffix), "keep the signature beside the manifest, as MANIFEST%s", signatureSuffix)}
+	case f.signers == "":
+		return exitError{exitUsage, hint(errors.New("--signature cannot be checked without a list of those who may sign"), "add --allowed-signers FILE (ssh-keygen(1), ALLOWED SIGNERS)")}
+	}
+	return nil
 }
 
 // verification collects what was found, one line a check.
 type verification struct {
 	u          *ui
 	path       string
-	audit      *classify.Audit
-	sum        string // SHA-256 of the audit's bytes
+	audit      *classify.Audit // with the true names of what it rests on
+	written    *classify.Audit // as it is in the file
+	hidden     *pseudonyms     // nil: the names in the file are the true ones
+	sum        string          // SHA-256 of the audit's bytes
 	given      []givenFile
 	lines      []string
-	failed     int
-	unreadable bool
+	failed     int // checks
+	unreadable int // checks for which something is missing
 }
 
 // givenFile is a file on the command line, or in a directory there.
@@ -80,12 +106,13 @@ func (u *ui) verify(parent context.Context, path string, files []string, f verif
 	if err != nil {
 		return err
 	}
-	v := &verification{u: u, path: path, audit: audit, sum: sum}
+	v := &verification{u: u, path: path, audit: audit, written: audit, sum: sum}
+	if err := v.reveal(f.key); err != nil {
+		return err
+	}
 	if v.given, err = hashGiven(files); err != nil {
 		return err
 	}
-	ctx, stop := u.interruptible(parent, func() {})
-	defer stop()
 	v.note("audit", fmt.Sprintf("%s, by %s %s, %s, sha256 %s", path, audit.Tool.Name, audit.Tool.Version, audit.Result.Verdict, sum))
 	if err := v.signature(f); err != nil {
 		return err
@@ -93,7 +120,7 @@ func (u *ui) verify(parent context.Context, path string, files []string, f verif
 	if audit.Tool != thisTool {
 		v.note("tool", fmt.Sprintf("this is %s; another version may judge differently", version))
 	}
-	if err := v.again(ctx, f.quick); err != nil {
+	if err := v.again(parent, f.quick); err != nil {
 		return err
 	}
 	for _, g := range v.given {
@@ -105,15 +132,22 @@ func (u *ui) verify(parent context.Context, path string, files []string, f verif
 }
 
 // again checks what the audit rests on, and makes it again where all of that holds.
-func (v *verification) again(ctx context.Context, quick bool) error {
+func (v *verification) again(parent context.Context, quick bool) error {
+	if v.closed() {
+		v.evidenceFile()
+		v.fail("pseudonyms", "made with the key "+v.written.Pseudonyms.Key+": without it nobody can tell what the audit rests on, nor make it again; give --pseudonymise KEYFILE")
+		return nil
+	}
 	if len(v.audit.Parts) > 0 {
 		return v.combined(quick)
 	}
+	before := v.doubts()
 	sources := v.sources()
+	sound := v.doubts() == before
 	v.evidenceFile()
 	b := &v.audit.Result.Basis
 	switch {
-	case v.failed > 0 || v.unreadable:
+	case !sound:
 		v.note("run", "not made again: not everything that it rests on is here and the same")
 	case v.audit.Invocation == nil:
 		v.fail("run", "cannot be made again: the audit does not say how it was made (an older version wrote it)")
@@ -122,10 +156,15 @@ func (v *verification) again(ctx context.Context, quick bool) error {
 	case quick:
 		v.note("run", "not made again (--quick)")
 	default:
+		ctx, stop := v.u.interruptible(parent, func() {})
+		defer stop()
 		return v.rerun(ctx, sources)
 	}
 	return nil
 }
+
+// doubts is the number of checks that did not hold.
+func (v *verification) doubts() int { return v.failed + v.unreadable }
 
 func (v *verification) note(what, text string) {
 	v.lines = append(v.lines, fmt.Sprintf("%-10s %s", what, text))
@@ -133,6 +172,11 @@ func (v *verification) note(what, text string) {
 
 func (v *verification) fail(what, text string) {
 	v.failed++
+	v.note(what, text)
+}
+
+func (v *verification) lack(what, text string) {
+	v.unreadable++
 	v.note(what, text)
 }
 
@@ -146,7 +190,7 @@ func (v *verification) finish(quick bool) error {
 	case v.failed > 0:
 		text += "NOT VERIFIED: something differs\n"
 		v.u.verdict = exitDeviations
-	case v.unreadable:
+	case v.unreadable > 0:
 		text += "NOT VERIFIED: something is missing or cannot be read\n"
 	case quick:
 		text += "hashes hold; the audit was not made again\n"
@@ -154,8 +198,9 @@ func (v *verification) finish(quick bool) error {
 		text += "VERIFIED: the same inputs give the same bytes\n"
 	}
 	_, err := v.u.out.Write([]byte(text))
-	if err = outputFailed(err); err == nil && v.unreadable {
-		err = exitError{exitInput, hint(errors.New("not verified: files that the audit rests on are missing or cannot be read"), "name them, or the directory that holds them, behind AUDIT.json; they are known by their SHA-256")}
+	if err = outputFailed(err); err == nil && v.unreadable > 0 {
+		err = exitError{exitInput, hint(errors.New("not verified: files that this takes are missing or cannot be read"),
+			"name them, or the directory that holds them, behind AUDIT.json, as they are known by their SHA-256; a signature with --signature")}
 	}
 	return err
 }
@@ -202,18 +247,15 @@ func (v *verification) locate(what, name, sum string) string {
 		return v.given[i].path
 	}
 	if name == "-" {
-		v.unreadable = true
-		v.note(what, "standard input: give the file that was read, sha256 "+sum)
+		v.lack(what, "standard input: give the file that was read, sha256 "+sum)
 		return ""
 	}
 	found, err := hashFile(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && slices.ContainsFunc(v.given, func(g givenFile) bool { return g.sum == sum }):
-		v.unreadable = true
-		v.note(what, name+": the file with its bytes stands for another; it is needed twice")
+		v.lack(what, name+": the file with its bytes stands for another; it is needed twice")
 	case err != nil:
-		v.unreadable = true
-		v.note(what, fmt.Sprintf("%s: %v", name, bare(err)))
+		v.lack(what, fmt.Sprintf("%s: %v", name, bare(err)))
 	case found != sum:
 		v.fail(what, fmt.Sprintf("%s differs: sha256 %s, the audit has %s", name, found, sum))
 	default:
@@ -223,76 +265,86 @@ func (v *verification) locate(what, name, sum string) string {
 	return ""
 }
 
-// signature checks the manifest of the audit, if there is one.
+// signature checks the manifest of the audit and its signature, if there are any.
 func (v *verification) signature(f verifyFlags) error {
-	path := f.signature
-	if path == "" {
-		path = v.path + manifestSuffix + signatureSuffix
-		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-			if f.signers != "" {
-				v.unreadable = true
-			}
-			v.note("signature", "none")
-			return nil
-		}
-	}
-	if f.signers == "" {
-		v.note("signature", path+" was not checked: give --allowed-signers")
-		return nil
-	}
-	allowed, err := readSmall(f.signers, maxKeyFile)
-	if err != nil {
-		return exitError{exitUsage, hint(fmt.Errorf("reading %s: %w", f.signers, bare(err)), "name a list of allowed signers")}
-	}
-	manifest := path[:max(0, len(path)-len(signatureSuffix))]
+	path := cmp.Or(f.signature, v.path+manifestSuffix+signatureSuffix)
+	manifest := strings.TrimSuffix(path, signatureSuffix)
 	sig, err := readSmall(path, maxKeyFile)
 	message, merr := readSmall(manifest, maxManifest)
-	if err := errors.Join(err, merr); err != nil {
-		v.unreadable = true
-		v.note("signature", fmt.Sprintf("%s: %v", path, bare(err)))
-		return nil
+	absent := errors.Is(err, fs.ErrNotExist)
+	switch {
+	case absent && f.signers != "":
+		v.lack("signature", "none: there is no "+path)
+	case absent:
+		v.note("signature", "none")
+	case f.signers == "":
+		v.note("signature", path+" was not checked: give --allowed-signers")
+	case err != nil:
+		v.lack("signature", fmt.Sprintf("%s: %v", path, bare(err)))
+	case merr == nil:
+		good, err := v.signed(path, message, sig, f.signers)
+		if good {
+			v.manifest(manifest, message, "signed with it")
+		}
+		return err
+	}
+	switch {
+	case merr == nil:
+		v.manifest(manifest, message, "written with it")
+	case absent && errors.Is(merr, fs.ErrNotExist):
+	default:
+		v.lack("manifest", fmt.Sprintf("%s: %v", manifest, bare(merr)))
+	}
+	return nil
+}
+
+// signed is true where an allowed signer has signed the message.
+func (v *verification) signed(path string, message, sig []byte, signers string) (bool, error) {
+	allowed, err := readSmall(signers, maxKeyFile)
+	if err != nil {
+		return false, exitError{exitUsage, hint(fmt.Errorf("reading %s: %w", signers, bare(err)), "name a list of allowed signers")}
 	}
 	who, err := signedBy(message, sig, allowed, time.Now())
 	if err != nil {
 		v.fail("signature", fmt.Sprintf("%s: %v", path, err))
-		return nil
+		return false, nil
 	}
 	v.note("signature", "good, by "+who)
-	v.manifest(manifest, message)
-	return nil
+	return true, nil
 }
 
-// manifest holds the signed manifest against the audit and the other files that were written with it.
-func (v *verification) manifest(path string, data []byte) {
+// manifest holds a manifest against the audit and the other files that were written with it.
+func (v *verification) manifest(path string, data []byte, with string) {
+	if sum := sha256.Sum256(data); hex.EncodeToString(sum[:]) == v.sum {
+		return // the audit was signed by itself
+	}
 	s, err := readManifest(data)
 	if err != nil {
 		v.fail("manifest", fmt.Sprintf("%s: %v", path, err))
 		return
 	}
-	own := false
-	for _, name := range s.Predicate.Outputs {
-		sum := s.hashOf(name)
-		if sum == v.sum {
-			own = true
+	outputs, sources := s.files()
+	isAudit := func(j subject) bool { return j.Digest.SHA256 == v.sum }
+	for _, o := range outputs {
+		if isAudit(o) {
 			continue
 		}
-		found, err := hashFile(filepath.Join(filepath.Dir(path), filepath.FromSlash(name)))
+		found, err := hashFile(filepath.Join(filepath.Dir(path), filepath.FromSlash(o.Name)))
 		switch {
 		case err != nil:
-			v.note("report", fmt.Sprintf("%s, signed with it, is not here", name))
-		case found != sum:
-			v.fail("report", fmt.Sprintf("%s differs: sha256 %s, the manifest has %s", name, found, sum))
+			v.note("report", fmt.Sprintf("%s, %s, is not here", o.Name, with))
+		case found != o.Digest.SHA256:
+			v.fail("report", fmt.Sprintf("%s differs: sha256 %s, the manifest has %s", o.Name, found, o.Digest.SHA256))
 		default:
-			v.note("report", name+", signed with it, holds")
+			v.note("report", fmt.Sprintf("%s, %s, holds", o.Name, with))
 		}
 	}
-	if !own {
+	switch {
+	case slices.ContainsFunc(outputs, isAudit):
+		if want, err := statementOf(v.written, outputs, sources); err != nil || !reflect.DeepEqual(s, want) {
+			v.fail("manifest", path+" says something else of this audit than the audit itself")
+		}
+	case !slices.ContainsFunc(sources, isAudit):
 		v.fail("manifest", path+" is of other reports than this audit")
-		return
-	}
-	for _, in := range v.audit.Inputs {
-		if in.SHA256 != s.hashOf(in.Name) && !slices.ContainsFunc(s.Subject, func(j subject) bool { return j.Digest.SHA256 == in.SHA256 }) {
-			v.fail("manifest", fmt.Sprintf("%s does not list %s", path, in.Name))
-		}
 	}
 }

@@ -49,10 +49,10 @@ func (v *verification) evidenceAgain(ctx context.Context, again *classify.Audit,
 		read[i].Name = paths[i]
 	}
 	made := &classify.EvidenceFile{File: e.File, Mode: e.Mode, Limit: e.Limit, Passes: e.Passes}
-	if err := v.u.extract(ctx, again, first, read, made, io.Discard); err != nil {
+	if err := v.u.extract(ctx, again, first, read, made, io.Discard, v.hidden.ofPackets()); err != nil {
 		return err
 	}
-	if moved {
+	if moved && v.hidden == nil {
 		made.SHA256 = e.SHA256
 	}
 	again.Evidence = made

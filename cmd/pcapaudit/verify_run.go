@@ -5,11 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -64,10 +61,10 @@ func inSite(a *classify.Audit, p classify.PackRef) bool {
 }
 
 func (v *verification) embedded(ref classify.PackRef) {
-	p, problems := rules.LoadPack(ref.Name)
+	p, _ := rules.LoadPack(ref.Name)
 	switch {
 	case p == nil || p.File != "":
-		v.fail("pack", fmt.Sprintf("%s is not embedded in this version (%d problems)", ref.Name, len(problems)))
+		v.fail("pack", ref.Name+" is not embedded in this version")
 	case p.SHA256 != ref.SHA256:
 		v.fail("pack", fmt.Sprintf("%s, embedded, differs: sha256 %s, the audit has %s", ref.Name, p.SHA256, ref.SHA256))
 	default:
@@ -112,14 +109,16 @@ func (v *verification) rerun(ctx context.Context, at located) error {
 		return err
 	}
 	if result.Interrupted {
-		v.unreadable = true
-		v.note("run", "was interrupted")
+		v.lack("run", "was interrupted")
 		return nil
 	}
 	again.Warnings = append(again.Warnings, passedOverOf(a)...)
 	if err := v.mark(again, at); err != nil {
 		v.fail("run", err.Error())
 		return nil
+	}
+	if again, err = v.hidden.audit(again); err != nil {
+		return err
 	}
 	if err := v.evidenceAgain(ctx, again, config, result.Inputs, at.captures); err != nil {
 		v.fail("run", err.Error())
@@ -198,7 +197,7 @@ func (v *verification) mark(again *classify.Audit, at located) error {
 		if err != nil {
 			return err
 		}
-		again.Mark(old, c.File, sum)
+		return v.hidden.mark(again, old, c.File, sum)
 	}
 	return nil
 }
@@ -218,7 +217,7 @@ func (v *verification) compare(again *classify.Audit) error {
 		v.note("run", "made again: the same bytes")
 		return nil
 	}
-	if err := format.Write(&old, v.audit, reports.Look{}); err != nil {
+	if err := format.Write(&old, v.written, reports.Look{}); err != nil {
 		return err
 	}
 	list, err := jsonDifferences(old.Bytes(), text.Bytes())
@@ -229,7 +228,7 @@ func (v *verification) compare(again *classify.Audit) error {
 		v.fail("run", "made again: the same values, in other bytes: the file was written again since")
 		return nil
 	}
-	v.fail("run", fmt.Sprintf("made again: %d values differ", len(list)))
+	v.fail("run", "made again: "+differ(len(list)))
 	for i, d := range list {
 		if i == maxDifferences {
 			v.note("", fmt.Sprintf("and %d more", len(list)-i))
@@ -238,73 +237,4 @@ func (v *verification) compare(again *classify.Audit) error {
 		v.note("", d)
 	}
 	return nil
-}
-
-// maxDifferences is how many differing values verify names.
-const maxDifferences = 20
-
-// jsonDifferences lists the values in which two JSON texts differ, by their place, in order.
-func jsonDifferences(old, now []byte) ([]string, error) {
-	var a, b any
-	for _, side := range []struct {
-		text []byte
-		into *any
-	}{{old, &a}, {now, &b}} {
-		d := json.NewDecoder(bytes.NewReader(side.text))
-		d.UseNumber()
-		if err := d.Decode(side.into); err != nil {
-			return nil, err
-		}
-	}
-	return differing(nil, "", a, b), nil
-}
-
-func differing(list []string, at string, a, b any) []string {
-	switch x := a.(type) {
-	case map[string]any:
-		if y, ok := b.(map[string]any); ok {
-			keys := map[string]bool{}
-			for k := range x {
-				keys[k] = true
-			}
-			for k := range y {
-				keys[k] = true
-			}
-			for _, k := range slices.Sorted(maps.Keys(keys)) {
-				list = differing(list, strings.TrimPrefix(at+"."+k, "."), x[k], y[k])
-			}
-			return list
-		}
-	case []any:
-		if y, ok := b.([]any); ok && len(x) == len(y) {
-			for i := range x {
-				list = differing(list, fmt.Sprintf("%s[%d]", at, i), x[i], y[i])
-			}
-			return list
-		}
-	}
-	if !reflect.DeepEqual(a, b) {
-		list = append(list, fmt.Sprintf("%s: the audit has %s, the run gives %s", at, brief(a), brief(b)))
-	}
-	return list
-}
-
-// brief shows a value of JSON in a few words.
-func brief(v any) string {
-	switch x := v.(type) {
-	case nil:
-		return "nothing"
-	case []any:
-		return fmt.Sprintf("a list of %d", len(x))
-	case map[string]any:
-		return fmt.Sprintf("an object of %d", len(x))
-	}
-	text := fmt.Sprintf("%#v", v)
-	if s, ok := v.(json.Number); ok {
-		text = s.String()
-	}
-	if len(text) > 80 {
-		text = text[:77] + "..."
-	}
-	return text
 }

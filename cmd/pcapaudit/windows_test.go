@@ -56,6 +56,7 @@ type window struct {
 
 // line is a line of audit --connections, as far as the test needs it.
 type line struct {
+	ID         string
 	Proto      string
 	Orig, Resp struct {
 		IP   string
@@ -65,6 +66,9 @@ type line struct {
 	Why        []string
 	Flow       string
 	Unverified []string
+
+	OrigPackets uint64 `json:"orig_packets"`
+	RespPackets uint64 `json:"resp_packets"`
 }
 
 // auditWindow audits the capture in dir that path, an expect file, belongs to.

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"pcapaudit/cmd/internal/netns"
 )
 
 // lease gets an address by DHCP (RFC 2131), from nothing and by broadcast, as a machine does that boots from the network; the host then has it.
@@ -24,7 +26,7 @@ func (a lease) do(l *lab) error {
 	}
 	var c net.PacketConn
 	everyone := netip.MustParseAddr("255.255.255.255")
-	if err := inSpace(n.space, func() error { c, err = n.datagrams(l, 68, everyone); return err }); err != nil {
+	if err := netns.In(n.space, func() error { c, err = n.datagrams(l, 68, everyone); return err }); err != nil {
 		return err
 	}
 	defer c.Close()

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"pcapaudit/cmd/internal/netns"
 )
 
 // datagram sends UDP to a host, a broadcast or a multicast address.
@@ -35,7 +37,7 @@ func (d datagram) do(l *lab) error {
 		return err
 	}
 	var c net.PacketConn
-	err = inSpace(n.space, func() error {
+	err = netns.In(n.space, func() error {
 		c, err = n.datagrams(l, d.sport, to)
 		return err
 	})
@@ -101,7 +103,7 @@ func (e echo) do(l *lab) error {
 		network, kind = "ip6:ipv6-icmp", 128
 	}
 	var c net.Conn
-	if err := inSpace(n.space, func() error { c, err = net.Dial(network, to.String()); return err }); err != nil {
+	if err := netns.In(n.space, func() error { c, err = net.Dial(network, to.String()); return err }); err != nil {
 		return err
 	}
 	defer c.Close()

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"pcapaudit/cmd/internal/netns"
 )
 
 // dial opens a TCP connection and exchanges a few hundred bytes over it.
@@ -94,7 +96,7 @@ func (d dial) open(l *lab, n *node) (c net.Conn, err error) {
 	if d.sport != 0 {
 		dialer.LocalAddr = &net.TCPAddr{Port: d.sport}
 	}
-	err = inSpace(n.space, func() error {
+	err = netns.In(n.space, func() error {
 		c, err = dialer.DialContext(l.ctx, "tcp", netip.AddrPortFrom(to, uint16(d.port)).String())
 		return err
 	})

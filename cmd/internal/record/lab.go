@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"pcapaudit/cmd/internal/netns"
 )
 
 // host is one machine of a window: a namespace with one interface on the bridge.
@@ -103,18 +105,11 @@ func (l *lab) addBridge() error {
 }
 
 func (l *lab) addSpace(name string) error {
-	if err := l.command("ip", "netns", "add", name); err != nil {
+	if err := netns.Add(name); err != nil {
 		return err
 	}
 	l.spaces = append(l.spaces, name)
-	return inSpace(name, func() error {
-		for _, kv := range []string{"net/ipv6/conf/all/disable_ipv6=1", "net/ipv6/conf/default/disable_ipv6=1"} {
-			if err := sysctl(kv); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return nil
 }
 
 func (l *lab) addHost(i int, h host) error {
@@ -135,7 +130,7 @@ func (l *lab) addHost(i int, h host) error {
 	if !ok {
 		return fmt.Errorf("operating system %q has no port range", h.os)
 	}
-	if err := inSpace(space, func() error { return prepare(ports, strings.Contains(h.addrs, "::"), len(h.nat) > 0) }); err != nil {
+	if err := netns.In(space, func() error { return prepare(ports, strings.Contains(h.addrs, "::"), len(h.nat) > 0) }); err != nil {
 		return err
 	}
 	for _, a := range strings.Fields(h.addrs) {
@@ -170,7 +165,7 @@ func prepare(ports string, ipv6, forward bool) error {
 		}
 	}
 	for _, kv := range settings {
-		if err := sysctl(kv); err != nil {
+		if err := netns.Sysctl(kv); err != nil {
 			return err
 		}
 	}
@@ -194,10 +189,10 @@ func (l *lab) wire(space, dev, bridge, port string, number int) error {
 			return err
 		}
 	}
-	if err := inSpace(sw, func() error { return offloadsOff(port) }); err != nil {
+	if err := netns.In(sw, func() error { return netns.OffloadsOff(port) }); err != nil {
 		return err
 	}
-	return inSpace(space, func() error { return offloadsOff(dev) })
+	return netns.In(space, func() error { return netns.OffloadsOff(dev) })
 }
 
 func (n *node) addAddress(l *lab, cidr string) error {
@@ -248,7 +243,7 @@ func (l *lab) translate(n *node, i int) error {
 	if err := l.ip(n.space, "addr", "add", "192.168.250.1/32", "dev", "eth1"); err != nil {
 		return err
 	}
-	if err := inSpace(n.space, func() error { return sysctl("net/ipv4/conf/eth1/rp_filter=0") }); err != nil {
+	if err := netns.In(n.space, func() error { return netns.Sysctl("net/ipv4/conf/eth1/rp_filter=0") }); err != nil {
 		return err
 	}
 	for _, inner := range n.nat {

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"pcapaudit/cmd/internal/netns"
 )
 
 // listener stands in for a product that is not to be had: it answers on the documented ports of one host, with the project's own protocol.
@@ -33,7 +35,7 @@ func (s listener) start(l *lab) error {
 	if err != nil {
 		return err
 	}
-	return inSpace(n.space, func() error {
+	return netns.In(n.space, func() error {
 		for _, port := range s.ports {
 			if err := s.open(l, n, port); err != nil {
 				return err

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"pcapaudit/cmd/internal/netns"
 )
 
 // server is real software on a host: the files it needs, what is run first, its command line, and the port that shows that it is up.
@@ -79,7 +81,7 @@ func (l *lab) waitFor(n *node, port int, program string) error {
 	at := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)).String()
 	var err error
 	for range 100 {
-		err = inSpace(n.space, func() error {
+		err = netns.In(n.space, func() error {
 			c, err := net.DialTimeout("tcp", at, time.Second)
 			if err == nil {
 				c.Close()
