@@ -32,11 +32,11 @@ const (
 
 	groupNew, groupDestroy = 1 << 0, 1 << 2 // of multicast
 
-	ctTupleOrig, ctTupleReply, ctZone              = 1, 2, 18
-	ctTupleIP, ctTupleProto, ctTupleZone           = 1, 2, 3
-	ctSource4, ctTarget4, ctSource6, ctTarget6     = 1, 2, 3, 4
-	ctProtoNumber, ctProtoSource, ctProtoTarget    = 1, 2, 3
-	netfilterHeader, netlinkAttribute, netlinkType = 4, 4, 0x3fff // of a type, without the flags
+	ctTupleOrig, ctTupleReply, ctZone           = 1, 2, 18
+	ctTupleIP, ctTupleProto, ctTupleZone        = 1, 2, 3
+	ctSource4, ctTarget4, ctSource6, ctTarget6  = 1, 2, 3, 4
+	ctProtoNumber, ctProtoSource, ctProtoTarget = 1, 2, 3
+	netfilterHeader                             = 4
 )
 
 // OpenTranslations begins to listen, and then reads what is translated at present. It takes the capability CAP_NET_ADMIN, which is not needed any
@@ -107,12 +107,7 @@ func (t *Translations) Close() {
 // ask begins a dump. One that may not be asked for is no error: the right was given away.
 func (t *Translations) ask(now int64) error {
 	d := &t.dump
-	const size = unix.NLMSG_HDRLEN + netfilterHeader
-	b := binary.NativeEndian.AppendUint32(nil, size)
-	b = binary.NativeEndian.AppendUint16(b, conntrackGet)
-	b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
-	b = append(b, make([]byte, size-len(b))...) // sequence and sender, then any family, version 0
-	if err := unix.Sendto(t.dumps, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+	if err := askKernel(t.dumps, conntrackGet, netfilterHeader); err != nil {
 		return fmt.Errorf("asking for tracked connections: %w", err)
 	}
 	d.going, d.lost, d.number, d.since, d.asked = true, false, d.number+1, t.clear, now
@@ -164,10 +159,7 @@ func (t *Translations) hearDump(now int64) error {
 			t.sweep(now)
 		case unix.NLMSG_ERROR:
 			d.going = false
-			if len(body) < 4 {
-				return errors.New("a message is too short")
-			}
-			return unix.Errno(-int32(binary.NativeEndian.Uint32(body)))
+			return messageError(body)
 		case conntrackNew:
 			if k, ok := trackedOf(body); ok && !t.endedSince(&k, d.asked) {
 				t.began(&k, d.since)
@@ -209,53 +201,21 @@ func (t *Translations) receive(fd, limit int, take func(kind uint16, body []byte
 		t.dump.buf = make([]byte, conntrackRead)
 	}
 	for range limit {
-		n, from, err := unix.Recvfrom(fd, t.dump.buf, 0)
+		n, err := receiveKernel(fd, t.dump.buf)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return true, overrun, nil
-		case errors.Is(err, unix.EINTR):
-			continue
 		case errors.Is(err, unix.ENOBUFS):
 			overrun = true
 			continue
 		case err != nil:
 			return false, overrun, fmt.Errorf("reading address translations: %w", err)
 		}
-		if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
-			continue // not the kernel
-		}
 		if err := eachMessage(t.dump.buf[:n], take); err != nil {
 			return false, overrun, fmt.Errorf("reading address translations: %w", err)
 		}
 	}
 	return false, overrun, nil
-}
-
-// eachMessage reads netlink messages (RFC 3549, section 2.3.2), with their body.
-func eachMessage(b []byte, take func(kind uint16, body []byte) error) error {
-	for len(b) >= unix.NLMSG_HDRLEN {
-		size := int(binary.NativeEndian.Uint32(b))
-		if size < unix.NLMSG_HDRLEN || size > len(b) {
-			return errors.New("a message ends beyond what was read")
-		}
-		if err := take(binary.NativeEndian.Uint16(b[4:]), b[unix.NLMSG_HDRLEN:size]); err != nil {
-			return err
-		}
-		b = b[min((size+3)&^3, len(b)):]
-	}
-	return nil
-}
-
-// nextAttribute reads the first attribute of b; ok is false where there is none.
-func nextAttribute(b []byte) (kind uint16, value, rest []byte, ok bool) {
-	if len(b) < netlinkAttribute {
-		return 0, nil, nil, false
-	}
-	size := int(binary.NativeEndian.Uint16(b))
-	if size < netlinkAttribute || size > len(b) {
-		return 0, nil, nil, false
-	}
-	return binary.NativeEndian.Uint16(b[2:]) & netlinkType, b[netlinkAttribute:size], b[min((size+3)&^3, len(b)):], true
 }
 
 // trackedOf reads the body of a message about a connection; false for one in a zone, or of which an end is missing.

@@ -3,9 +3,12 @@
 package capture
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"regexp"
@@ -13,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"pcapaudit/capture/flow"
 )
@@ -97,30 +102,37 @@ func (g *gateway) serve(host *os.File, network, address string) {
 	}
 }
 
-// talk says something and waits for the answer. It gives the port that it spoke from, and leaves the connection open until stop.
-func (g *gateway) talk(host *os.File, network, address string) (port int, stop func()) {
+// talk opens a connection, which stays open for the test, says something and waits for the answer.
+func (g *gateway) talk(host *os.File, network, address string) *talk {
 	g.t.Helper()
-	err := elsewhere(host, func() error {
-		c, err := net.DialTimeout(network, address, 5*time.Second)
-		if err != nil {
-			return err
-		}
-		if a, ok := c.LocalAddr().(*net.TCPAddr); ok {
-			port = a.Port
-		} else {
-			port = c.LocalAddr().(*net.UDPAddr).Port
-		}
-		stop = func() { c.Close() }
-		if _, err := c.Write([]byte("hello")); err != nil {
-			return err
-		}
-		_, err = io.ReadFull(c, make([]byte, 5))
+	k := &talk{t: g.t}
+	err := elsewhere(host, func() (err error) {
+		k.c, err = net.DialTimeout(network, address, 5*time.Second)
 		return err
 	})
 	if err != nil {
 		g.t.Fatalf("%s to %s: %v", network, address, err)
 	}
-	return port, stop
+	g.t.Cleanup(func() { k.c.Close() })
+	k.port = netip.MustParseAddrPort(k.c.LocalAddr().String()).Port()
+	k.say()
+	return k
+}
+
+type talk struct {
+	t    *testing.T
+	c    net.Conn
+	port uint16
+}
+
+func (k *talk) say() {
+	k.t.Helper()
+	if _, err := k.c.Write([]byte("hello")); err != nil {
+		k.t.Fatal(err)
+	}
+	if _, err := io.ReadFull(k.c, make([]byte, 5)); err != nil {
+		k.t.Fatal(err)
+	}
 }
 
 func (g *gateway) translations() *Translations {
@@ -155,10 +167,10 @@ var chosenPort = regexp.MustCompile(`:61\d\d\d\b`)
 // once as the other leg of that; watched on one side, once between its true ends.
 func TestTranslatedLegs(t *testing.T) {
 	for _, c := range []struct {
-		name       string
-		links      []string
-		otherLegs  bool
-		ringsFirst bool // connections begin before translations are read, and end after
+		name      string
+		links     []string
+		otherLegs bool
+		early     bool // one more connection begins before anything is watched
 	}{
 		{"both sides", []string{insideLink, outsideLink}, true, false},
 		{"both sides, begun before", []string{outsideLink, insideLink}, true, true},
@@ -170,31 +182,146 @@ func TestTranslatedLegs(t *testing.T) {
 			g.serve(g.outside, "tcp", ":443")
 			g.serve(g.outside, "udp", ":53")
 			g.serve(g.inside, "tcp", ":8080")
-			if c.ringsFirst {
-				_, stop := g.talk(g.inside, "tcp", "198.51.100.9:443")
-				defer stop()
+			var early *talk
+			if c.early {
+				early = g.talk(g.inside, "tcp", "198.51.100.9:443")
 			}
 			w := watch(t, Config{}, LiveConfig{Interfaces: c.links, Translations: g.translations()})
-			web, stopWeb := g.talk(g.inside, "tcp", "198.51.100.9:443")
-			name, stopName := g.talk(g.inside, "udp", "198.51.100.9:53")
-			page, stopPage := g.talk(g.outside, "tcp", "198.51.100.1:80")
-			w.until("word of the translations", func(r *Result) bool { return r.Translations.Told >= 3 && r.Ledger.Read.Packets > 12 })
-			for _, stop := range []func(){stopWeb, stopName, stopPage} {
-				stop()
-			}
-			r := w.end()
-			want := []string{fmt.Sprintf("tcp 10.0.0.5:%d > 198.51.100.9:443", web), fmt.Sprintf("tcp 198.51.100.9:%d > 10.0.0.5:8080", page), fmt.Sprintf("udp 10.0.0.5:%d > 198.51.100.9:53", name)}
+			web, name, page := g.talk(g.inside, "tcp", "198.51.100.9:443"), g.talk(g.inside, "udp", "198.51.100.9:53"), g.talk(g.outside, "tcp", "198.51.100.1:80")
+			want := []string{fmt.Sprintf("tcp 10.0.0.5:%d > 198.51.100.9:443", web.port), fmt.Sprintf("tcp 198.51.100.9:%d > 10.0.0.5:8080", page.port), fmt.Sprintf("udp 10.0.0.5:%d > 198.51.100.9:53", name.port)}
 			if c.otherLegs {
-				want = append(want, "tcp 198.51.100.1:61xxx > 198.51.100.9:443 (other leg)", fmt.Sprintf("tcp 198.51.100.9:%d > 10.0.0.5:8080 (other leg)", page), "udp 198.51.100.1:61xxx > 198.51.100.9:53 (other leg)")
+				want = append(want, "tcp 198.51.100.1:61xxx > 198.51.100.9:443 (other leg)", fmt.Sprintf("tcp 198.51.100.9:%d > 10.0.0.5:8080 (other leg)", page.port), "udp 198.51.100.1:61xxx > 198.51.100.9:53 (other leg)")
 			}
+			if c.early {
+				early.say()
+				want = append(want, fmt.Sprintf("tcp 10.0.0.5:%d > 198.51.100.9:443", early.port), "tcp 198.51.100.1:61xxx > 198.51.100.9:443 (other leg)")
+			}
+			for _, k := range []*talk{web, name, page} {
+				k.c.Close()
+			}
+			w.until("word of the translations", func(r *Result) bool { return r.Translations.Told >= 3 && r.Ledger.Read.Packets > 12 })
+			r := w.end()
 			slices.Sort(want)
 			if got := tracedLines(w.conns); !slices.Equal(got, want) {
 				t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 			t.Logf("%+v", *r.Translations)
-			if r.Translations.Overruns != 0 || (r.Translations.Joined == 3) != c.otherLegs {
+			if r.Translations.Overruns != 0 || (r.Translations.Joined >= 3) != c.otherLegs {
 				t.Errorf("%+v", *r.Translations)
 			}
 		})
+	}
+}
+
+// readAll reads until the kernel has nothing more to tell, at that packet time.
+func (t *Translations) readAll(tb testing.TB, now int64) {
+	tb.Helper()
+	for range 1000 {
+		if err := t.read(now); err != nil {
+			tb.Fatal(err)
+		}
+		if !t.dump.going && (t.clear == now || t.dump.refused) {
+			return
+		}
+	}
+	tb.Fatal("the kernel goes on and on")
+}
+
+func (t *Translations) goingOn() (n int) {
+	for i := range t.entries {
+		if e := &t.entries[i]; e.legs[legBefore].proto == flow.UDP && e.until == math.MaxInt64 {
+			n++
+		}
+	}
+	return n
+}
+
+// flush has the kernel forget all connections.
+func flush(t *testing.T) {
+	t.Helper()
+	fd, err := netfilterSocket(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	const size = unix.NLMSG_HDRLEN + netfilterHeader
+	b := binary.NativeEndian.AppendUint32(nil, size)
+	b = binary.NativeEndian.AppendUint16(b, conntrackDelete)
+	b = binary.NativeEndian.AppendUint16(b, unix.NLM_F_REQUEST)
+	if err := unix.Sendto(fd, append(b, make([]byte, size-len(b))...), 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTranslationsTold reads begins and ends, and asks again for what was told too fast, as long as that is allowed.
+func TestTranslationsTold(t *testing.T) {
+	g := newGateway(t)
+	g.serve(g.outside, "udp", ":53")
+	tr := g.translations()
+	now, told := int64(1_700_000_000*second), uint64(0)
+	talkMuch := func(n int) {
+		t.Helper()
+		for range n {
+			g.talk(g.inside, "udp", "198.51.100.9:53")
+		}
+		told += uint64(n)
+		now += second
+		tr.readAll(t, now)
+	}
+	check := func(what string, going int, overruns bool) {
+		t.Helper()
+		if n := tr.goingOn(); n != going || overruns != (tr.counters.Overruns > 0) {
+			t.Errorf("%s: %d go on, want %d, %+v", what, n, going, tr.counters)
+		}
+		tr.counters.Overruns = 0
+	}
+	end := func(after int64) {
+		flush(t)
+		now += after
+		tr.readAll(t, now)
+	}
+	talkMuch(20)
+	check("told", 20, false)
+	end(second)
+	check("ended", 0, false)
+
+	if err := unix.SetsockoptInt(tr.events, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4096); err != nil {
+		t.Fatal(err)
+	}
+	talkMuch(200)
+	check("too fast", 200, true)
+	end(second)
+	check("ended too fast: nobody is sure yet", tr.goingOn(), true)
+	now += dumpEvery + second
+	tr.readAll(t, now)
+	check("ended too fast", 0, false)
+	if tr.counters.Told != told {
+		t.Errorf("%d told, want %d", tr.counters.Told, told)
+	}
+	tr.expire(math.MaxInt64)
+	if len(tr.byEnds) != 0 {
+		t.Errorf("%d ends are still known", len(tr.byEnds))
+	}
+
+	withoutRights(t)
+	for range 100 {
+		g.talk(g.inside, "udp", "198.51.100.9:53")
+	}
+	now += second
+	tr.readAll(t, now)
+	if n := tr.goingOn(); !tr.dump.refused || n == 0 || n == 100 || tr.counters.Overruns == 0 {
+		t.Errorf("without the right to ask: refused %v, %d go on, %+v", tr.dump.refused, n, tr.counters)
+	}
+	if _, err := OpenTranslations(); err == nil || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
+		t.Errorf("opened without the right: %v", err)
+	}
+}
+
+// withoutRights takes all capabilities from the test's thread.
+func withoutRights(t *testing.T) {
+	t.Helper()
+	var none [2]unix.CapUserData
+	if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil {
+		t.Skipf("giving rights away: %v", err)
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -47,81 +46,109 @@ type linkEvent struct {
 
 // linkWatch hears of changes of interfaces from rtnetlink (rtnetlink(7)).
 type linkWatch struct {
-	fd    int
-	buf   [64 << 10]byte // larger than any message
-	known map[int]link   // by index
+	fd      int
+	asking  int // socket for questions, so that none has to be opened later
+	overrun bool
+	buf     [64 << 10]byte // larger than any message
+	known   map[int]link   // by index
 }
+
+const (
+	linksAtOnce  = 4096 // messages read at most before packets are looked at again
+	linkPatience = 5    // s for an answer of the kernel, which comes at once
+)
 
 // openLinkWatch begins to listen, and then asks what is there.
 func openLinkWatch() (*linkWatch, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
+	w := &linkWatch{fd: -1, asking: -1, known: map[int]link{}}
+	err := w.open()
+	if err == nil {
+		_, err = w.compare(nil)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("opening a socket for changes of interfaces: %w", err)
-	}
-	w := &linkWatch{fd: fd, known: map[int]link{}}
-	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_LINK}); err != nil {
-		w.close()
-		return nil, fmt.Errorf("listening for changes of interfaces: %w", err)
-	}
-	if _, err := w.compare(nil); err != nil {
 		w.close()
 		return nil, err
 	}
 	return w, nil
 }
 
-func (w *linkWatch) close() { unix.Close(w.fd) }
+func (w *linkWatch) open() (err error) {
+	for _, s := range []struct {
+		fd     *int
+		kind   int
+		groups uint32
+	}{{&w.fd, unix.SOCK_NONBLOCK, unix.RTMGRP_LINK}, {&w.asking, 0, 0}} {
+		if *s.fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|s.kind, unix.NETLINK_ROUTE); err != nil {
+			*s.fd = -1
+			return fmt.Errorf("opening a socket for changes of interfaces: %w", err)
+		}
+		if err := unix.Bind(*s.fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: s.groups}); err != nil {
+			return fmt.Errorf("listening for changes of interfaces: %w", err)
+		}
+	}
+	return wrapped("listening for changes of interfaces", unix.SetsockoptTimeval(w.asking, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: linkPatience}))
+}
 
-// changed gives what has happened since the last call, in its order, without waiting.
-func (w *linkWatch) changed() ([]linkEvent, error) {
-	var events []linkEvent
-	for {
-		n, _, err := unix.Recvfrom(w.fd, w.buf[:], 0)
-		switch {
-		case errors.Is(err, unix.EAGAIN):
-			return events, nil
-		case errors.Is(err, unix.EINTR):
-			continue
-		case errors.Is(err, unix.ENOBUFS): // there were too many: what they led to is to be asked for
-			return w.compare(events)
-		case err != nil:
-			return events, fmt.Errorf("reading changes of interfaces: %w", err)
+func (w *linkWatch) close() {
+	for _, fd := range []int{w.fd, w.asking} {
+		if fd >= 0 {
+			unix.Close(fd)
 		}
-		told, err := linkEvents(w.buf[:n])
-		if err != nil {
-			return events, err
-		}
-		for _, e := range told {
-			w.learn(e)
-		}
-		events = append(events, told...)
 	}
 }
 
-func (w *linkWatch) learn(e linkEvent) {
+// changed gives what has changed since the last call, in its order, without waiting. Where the kernel had more to tell than was read, what it
+// still tells is older than what it did not: only then all is asked for.
+func (w *linkWatch) changed() (events []linkEvent, err error) {
+	for range linksAtOnce {
+		n, err := receiveKernel(w.fd, w.buf[:])
+		switch {
+		case errors.Is(err, unix.EAGAIN) && w.overrun:
+			w.overrun = false
+			return w.compare(events)
+		case errors.Is(err, unix.EAGAIN):
+			return events, nil
+		case errors.Is(err, unix.ENOBUFS):
+			w.overrun = true
+			continue
+		case err != nil:
+			return events, fmt.Errorf("reading changes of interfaces: %w", err)
+		}
+		err = eachMessage(w.buf[:n], func(kind uint16, body []byte) error {
+			if e, ok := linkEventOf(kind, body); ok && w.learn(e) {
+				events = append(events, e)
+			}
+			return nil
+		})
+		if err != nil {
+			return events, fmt.Errorf("reading changes of interfaces: %w", err)
+		}
+	}
+	return events, nil
+}
+
+// learn says whether an event is news.
+func (w *linkWatch) learn(e linkEvent) bool {
+	before, known := w.known[e.index]
 	if e.gone {
 		delete(w.known, e.index)
-	} else {
-		w.known[e.index] = e.link
+		return known
 	}
+	w.known[e.index] = e.link
+	return !known || before != e.link
 }
 
 // compare asks for all interfaces and adds the differences to what was known to events.
 func (w *linkWatch) compare(events []linkEvent) ([]linkEvent, error) {
-	table, err := syscall.NetlinkRIB(unix.RTM_GETLINK, unix.AF_UNSPEC)
+	found, err := w.list()
 	if err != nil {
 		return events, fmt.Errorf("listing interfaces: %w", err)
 	}
-	found, err := linkEvents(table)
-	if err != nil {
-		return events, err
-	}
 	gone := maps.Clone(w.known)
 	for _, e := range found {
-		if before, ok := w.known[e.index]; !ok || before != e.link {
+		if w.learn(e) {
 			events = append(events, e)
 		}
-		w.learn(e)
 		delete(gone, e.index)
 	}
 	for _, index := range slices.Sorted(maps.Keys(gone)) {
@@ -130,6 +157,33 @@ func (w *linkWatch) compare(events []linkEvent) ([]linkEvent, error) {
 		events = append(events, e)
 	}
 	return events, nil
+}
+
+// list asks for all interfaces.
+func (w *linkWatch) list() (found []linkEvent, err error) {
+	if err := askKernel(w.asking, unix.RTM_GETLINK, unix.SizeofIfInfomsg); err != nil {
+		return nil, err
+	}
+	for done := false; !done; {
+		n, err := receiveKernel(w.asking, w.buf[:])
+		if err != nil {
+			return nil, err
+		}
+		err = eachMessage(w.buf[:n], func(kind uint16, body []byte) error {
+			if kind == unix.NLMSG_ERROR {
+				return messageError(body)
+			}
+			done = done || kind == unix.NLMSG_DONE
+			if e, ok := linkEventOf(kind, body); ok {
+				found = append(found, e)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
 }
 
 // named finds the interface that has a name at present. Of several, in a moment of renaming, it is the newest one.
@@ -151,31 +205,19 @@ func (w *linkWatch) names() (names []string) {
 	return names
 }
 
-// linkEvents reads RTM_NEWLINK and RTM_DELLINK messages. Those of bridges about their ports (AF_BRIDGE) are not about the interface itself.
-func linkEvents(b []byte) (events []linkEvent, err error) {
-	messages, err := syscall.ParseNetlinkMessage(b)
-	if err != nil {
-		return nil, fmt.Errorf("reading changes of interfaces: %w", err)
+// linkEventOf reads the body of an RTM_NEWLINK or RTM_DELLINK message. Those of bridges about their ports (AF_BRIDGE) are not about the interface itself.
+func linkEventOf(kind uint16, body []byte) (e linkEvent, ok bool) {
+	e.gone = kind == unix.RTM_DELLINK
+	if !e.gone && kind != unix.RTM_NEWLINK || len(body) < unix.SizeofIfInfomsg || body[0] != unix.AF_UNSPEC {
+		return e, false
 	}
-	for i := range messages {
-		m := &messages[i]
-		gone := m.Header.Type == unix.RTM_DELLINK
-		if !gone && m.Header.Type != unix.RTM_NEWLINK || len(m.Data) < unix.SizeofIfInfomsg || m.Data[0] != unix.AF_UNSPEC {
-			continue
+	const running = unix.IFF_UP | unix.IFF_RUNNING
+	e.hardware, e.index = binary.NativeEndian.Uint16(body[2:]), int(int32(binary.NativeEndian.Uint32(body[4:])))
+	e.up = binary.NativeEndian.Uint32(body[8:])&running == running
+	for kind, value, rest, more := nextAttribute(body[unix.SizeofIfInfomsg:]); more; kind, value, rest, more = nextAttribute(rest) {
+		if kind == unix.IFLA_IFNAME {
+			e.name = unix.ByteSliceToString(value)
 		}
-		const running = unix.IFF_UP | unix.IFF_RUNNING
-		e := linkEvent{gone: gone, link: link{hardware: binary.NativeEndian.Uint16(m.Data[2:]), index: int(int32(binary.NativeEndian.Uint32(m.Data[4:]))),
-			up: binary.NativeEndian.Uint32(m.Data[8:])&running == running}}
-		attributes, err := syscall.ParseNetlinkRouteAttr(m)
-		if err != nil {
-			return nil, fmt.Errorf("reading changes of interfaces: %w", err)
-		}
-		for _, a := range attributes {
-			if a.Attr.Type == unix.IFLA_IFNAME {
-				e.name = unix.ByteSliceToString(a.Value)
-			}
-		}
-		events = append(events, e)
 	}
-	return events, nil
+	return e, true
 }

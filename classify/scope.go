@@ -9,6 +9,8 @@ import (
 // later (platform), because they count only where nothing else matches.
 func (a *Auditor) scope(c *flow.Conn, v, flipped *view) why {
 	switch {
+	case c.OtherLeg:
+		return whyTranslatedLeg
 	case c.Last < a.from || c.First >= a.until:
 		return whyOutsidePeriod
 	case linkControl(c.Proto, c.ICMPType):

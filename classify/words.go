@@ -42,14 +42,15 @@ const (
 	whyOutsidePeriod
 	whyPlatformService
 	whyICMPError
-	whyCarrier // a tunnel of which the site says that it carries what is judged by itself
+	whyCarrier       // a tunnel of which the site says that it carries what is judged by itself
+	whyTranslatedLeg // a connection behind an address translation, of which the other side is judged
 
 	numWhys = iota
 )
 
 var whyNames = [numWhys]string{"originator", "source-port", "encryption", "condition", "hours", "unannounced",
 	"document-silent", "unknown-host", "undocumented-service", "wrong-roles",
-	"outside-site", "link-control", "background", "outside-period", "platform-service", "icmp-error", "carrier"}
+	"outside-site", "link-control", "background", "outside-period", "platform-service", "icmp-error", "carrier", "translated-leg"}
 
 func (w why) names() []string { return bitNames(uint32(w), whyNames[:]) }
 

@@ -33,8 +33,10 @@ func AlertText(a *monitor.Alert, zone *time.Location) string {
 		text = findingAlert(a, zone)
 	case a.Flood != nil:
 		text = floodAlert(a, zone)
-	case a.Since != 0 && (a.Kind == monitor.KindMissing || a.Kind == monitor.KindResolved):
-		text += ", " + map[monitor.Kind]string{monitor.KindMissing: "last", monitor.KindResolved: "first"}[a.Kind] + " seen " + clock(a.Since, a.Time, zone)
+	case a.Since != 0 && a.Kind == monitor.KindMissing:
+		text += ", last seen " + clock(a.Since, a.Time, zone)
+	case a.Since != 0 && a.Kind == monitor.KindResolved && a.Connections > 0:
+		text += fmt.Sprintf(", %s since %s", plural(a.Connections, "connection"), clock(a.Since, a.Time, zone))
 	}
 	if a.Next != "" {
 		text += "; next: " + a.Next

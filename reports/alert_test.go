@@ -57,6 +57,8 @@ func TestAlertText(t *testing.T) {
 			"HIGH flood of unexpected connections by more than 4,096 hosts: 5,000 established to more than 1 host (tcp/445) in 20s; 9,000 connections since 05:30+01:00"},
 		{"missing", monitor.Alert{Kind: monitor.KindMissing, Severity: "high", Time: alertTime, Since: alertTime - 7200e9, Text: "srv-17 did not use p/update in its time (every 1h)", Next: "find out why"},
 			"HIGH missing: srv-17 did not use p/update in its time (every 1h), last seen 03:30+01:00; next: find out why"},
+		{"resolved", monitor.Alert{ID: "00000000000000aa", Kind: monitor.KindResolved, Severity: "info", Time: alertTime, Since: alertTime - 7200e9, Connections: 2, Text: "not seen for 1h: a opened tcp/22 on b"},
+			"INFO resolved: not seen for 1h: a opened tcp/22 on b, 2 connections since 03:30+01:00 [00000000000000aa]"},
 		{"hostile", monitor.Alert{Kind: monitor.KindReload, Severity: "medium", Time: alertTime, Text: "\x1b[2J\r\nHIGH fake \u202e" + strings.Repeat("x", 3000)},
 			`MEDIUM reload: \x1b[2J\x0d\x0aHIGH fake \u{202e}` + strings.Repeat("x", maxAlert-len("MEDIUM reload: .[2J..HIGH fake .")) + "…"},
 	} {

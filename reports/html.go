@@ -10,6 +10,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"pcapaudit/classify"
@@ -19,10 +20,12 @@ import (
 var htmlFiles embed.FS
 
 // The style sheet is allowed by its hash, so that nothing else in the page can bring a style or a script.
-var (
-	htmlStyle, htmlPolicy = styleAndPolicy()
-	htmlTemplates         = template.Must(template.New("").Funcs(htmlWords).ParseFS(htmlFiles, "html/*.tmpl"))
-)
+var htmlStyle, htmlPolicy = styleAndPolicy()
+
+// htmlTemplates are parsed by the first page: that takes longer than the start of everything else here.
+var htmlTemplates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("").Funcs(htmlWords).ParseFS(htmlFiles, "html/*.tmpl"))
+})
 
 func styleAndPolicy() (template.CSS, string) {
 	text, err := htmlFiles.ReadFile("html/style.css")
@@ -64,7 +67,7 @@ func writeHTML(w io.Writer, a *classify.Audit, _ Look) error {
 		View   *htmlView
 	}{htmlPolicy, htmlStyle, cleaned(newHTMLView(a))}
 	var b bytes.Buffer
-	if err := htmlTemplates.ExecuteTemplate(&b, "page.tmpl", page); err != nil {
+	if err := htmlTemplates().ExecuteTemplate(&b, "page.tmpl", page); err != nil {
 		return fmt.Errorf("lay out html report: %w", err)
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {

@@ -107,22 +107,63 @@ func TestCandidatesDoNotAllocate(t *testing.T) {
 	}
 }
 
-// Loading 50,000 hosts.
-func BenchmarkLoadLargeSite(b *testing.B) {
+// hostsText is a site of n hosts.
+func hostsText(n int) []byte {
 	var text strings.Builder
 	text.WriteString("networks: [10.0.0.0/8]\nhosts:\n")
-	for i := range 50_000 {
-		fmt.Fprintf(&text, "  - {name: h%d, addresses: [10.%d.%d.%d], roles: [acronis-abr-11.5/agent]}\n", i, i>>16, i>>8&255, i&255)
+	for i := range n {
+		fmt.Fprintf(&text, "  - {name: h%d, addresses: [10.%d.%d.%d], os: windows, roles: [acronis-abr-11.5/agent, configmgr-2012/client]}\n", i, i>>16, i>>8&255, i&255)
 	}
-	pack := mustPack(b, "acronis-abr-11.5")
-	b.ReportAllocs()
-	for b.Loop() {
-		site, problems := LoadSiteBytes("large", []byte(text.String()))
-		if site == nil {
-			b.Fatal(problems)
-		}
-		if set, problems := Compile([]*Pack{pack}, site); set == nil {
-			b.Fatal(problems)
-		}
+	return []byte(text.String())
+}
+
+func compiledHosts(b *testing.B, packs []*Pack, text []byte) *Set {
+	site, problems := LoadSiteBytes("site", text)
+	if site == nil {
+		b.Fatal(problems)
+	}
+	set, problems := Compile(packs, site)
+	if set == nil {
+		b.Fatal(problems)
+	}
+	return set
+}
+
+// Loading and compiling a site takes time in proportion to its hosts.
+func BenchmarkLoadSite(b *testing.B) {
+	packs := []*Pack{mustPack(b, "acronis-abr-11.5"), mustPack(b, "configmgr-2012")}
+	for _, n := range []int{100, 1000, 10_000, 50_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			text := hostsText(n)
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				compiledHosts(b, packs, text)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/host")
+		})
+	}
+}
+
+// A lookup of hosts that are known takes the same time in a site of any size, but for the caches of the processor.
+func BenchmarkLookupBySite(b *testing.B) {
+	packs := []*Pack{mustPack(b, "acronis-abr-11.5"), mustPack(b, "configmgr-2012")}
+	for _, n := range []int{10, 100, 1000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			set := compiledHosts(b, packs, hostsText(n))
+			r := rand.New(rand.NewPCG(1, 1))
+			pairs := make([][2]netip.Addr, 1<<12)
+			for i := range pairs {
+				for k := range pairs[i] {
+					host := r.IntN(n)
+					pairs[i][k] = netip.AddrFrom4([4]byte{10, byte(host >> 16), byte(host >> 8), byte(host)})
+				}
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				p := pairs[i&(len(pairs)-1)]
+				set.Candidates(set.Lookup(p[0], 0), set.Lookup(p[1], 0), flow.TCP, 9876, 0)
+			}
+		})
 	}
 }

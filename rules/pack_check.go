@@ -9,10 +9,25 @@ import (
 )
 
 var (
-	nameForm  = regexp.MustCompile(`^[a-z0-9]+([.-][a-z0-9]+)*$`)
 	linesForm = regexp.MustCompile(`^[1-9][0-9]{0,5}(-[1-9][0-9]{0,5})?$`)
 	hostForm  = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$`)
 )
+
+// isName is true for words of small letters and digits that single dots or hyphens join.
+func isName(s string) bool {
+	joint := true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+			joint = false
+		case joint || c != '.' && c != '-':
+			return false
+		default:
+			joint = true
+		}
+	}
+	return !joint
+}
 
 // packChecker checks one pack by itself and fills its defaults.
 type packChecker struct {
@@ -44,13 +59,15 @@ func checkPack(p *Pack, c checker) []Problem {
 
 // oneOf reports a value that is not one of the words.
 func (c *checker) oneOf(key string, value *string, entry any, words ...string) {
-	switch known := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "" }); {
-	case slices.Contains(words, *value):
-	case *value == "":
-		c.fail(key+" is missing", "add it; known: "+strings.Join(known, ", "), value, entry)
-	default:
-		c.fail(fmt.Sprintf("%s is %q", key, *value), meant(*value, known), value, entry)
+	if slices.Contains(words, *value) {
+		return
 	}
+	known := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "" })
+	if *value == "" {
+		c.fail(key+" is missing", "add it; known: "+strings.Join(known, ", "), value, entry)
+		return
+	}
+	c.fail(fmt.Sprintf("%s is %q", key, *value), meant(*value, known), value, entry)
 }
 
 func fallback(value *string, otherwise string) {
@@ -61,7 +78,7 @@ func fallback(value *string, otherwise string) {
 
 // ident reports a name that cannot be one, or that another entry has; former is that entry.
 func ident[T any](c *checker, kind string, name *string, entry *T, seen map[string]*T) {
-	if !nameForm.MatchString(*name) {
+	if !isName(*name) {
 		c.fail(fmt.Sprintf("%q is no %s", *name, kind), "write small letters, digits, dots and hyphens", name, entry)
 		return
 	}
@@ -75,7 +92,7 @@ func ident[T any](c *checker, kind string, name *string, entry *T, seen map[stri
 func (k *packChecker) head() {
 	p := k.pack
 	k.oneOf("kind", (*string)(&p.Kind), p, string(Vendor), string(Baseline), string(Local))
-	if !nameForm.MatchString(p.Name) {
+	if !isName(p.Name) {
 		k.fail(fmt.Sprintf("%q is no pack name", p.Name), "write small letters, digits, dots and hyphens", &p.Name)
 	}
 	if p.Name == localPack {

@@ -32,10 +32,11 @@ type reader struct {
 	checker
 	explained map[Pos]bool // entries with a mistake in form: what they lack may follow from it
 	mistaken  bool         // a mistake in the innermost entry being read
+	shapes    map[reflect.Type]*shape
 }
 
 func newReader(file string, p places) *reader {
-	return &reader{checker: checker{file: file, places: p}, explained: map[Pos]bool{}}
+	return &reader{checker: checker{file: file, places: p}, explained: map[Pos]bool{}, shapes: map[reflect.Type]*shape{}}
 }
 
 // read parses data, which must be one YAML mapping, into the structure that into points to. Slices and maps left out become empty.
@@ -49,30 +50,45 @@ func (r *reader) read(data []byte, into any) bool {
 		r.fail("the file is not UTF-8 text", "save it as UTF-8")
 		return false
 	}
+	root := quickNodes(data)
+	if root == nil {
+		root = r.libraryNodes(data)
+	}
+	if root == nil {
+		return false
+	}
+	if root.Kind != yaml.MappingNode {
+		r.fail("the file holds no mapping of keys to values", "see `pcapaudit rules show` for the keys of a pack and the README for those of a site")
+		return false
+	}
+	r.value(root, reflect.ValueOf(into).Elem(), "")
+	return true
+}
+
+// libraryNodes parses any YAML; nil after a problem.
+func (r *reader) libraryNodes(data []byte) *yaml.Node {
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
 		r.syntax(err)
-		return false
+		return nil
 	}
 	var doc, second yaml.Node
 	if err := loader.Load(&doc); err != nil {
 		r.syntax(err)
-		return false
+		return nil
 	}
 	switch err := loader.Load(&second); {
 	case err == nil:
 		r.failAt(&second, "a second YAML document", "keep one document in a file")
-		return false
+		return nil
 	case !errors.Is(err, io.EOF):
 		r.syntax(err)
-		return false
+		return nil
 	}
-	if len(doc.Content) == 0 || doc.Content[0].Kind != yaml.MappingNode {
-		r.fail("the file holds no mapping of keys to values", "see `pcapaudit rules show` for the keys of a pack and the README for those of a site")
-		return false
+	if len(doc.Content) == 0 {
+		return &yaml.Node{}
 	}
-	r.value(doc.Content[0], reflect.ValueOf(into).Elem(), "")
-	return true
+	return doc.Content[0]
 }
 
 // syntax reports what the YAML library could not parse.
@@ -134,35 +150,37 @@ func (r *reader) kind(n *yaml.Node, v reflect.Value, key string) {
 
 // mapping reads a structure: known keys only, each once.
 func (r *reader) mapping(n *yaml.Node, v reflect.Value, key string) {
-	keys, fields := keysOf(v.Type())
+	shape := r.shape(v.Type())
 	if n.Kind != yaml.MappingNode {
-		r.failAt(n, fmt.Sprintf("%s is not a mapping of keys to values", named(key)), "known keys: "+strings.Join(keys, ", "))
+		r.failAt(n, fmt.Sprintf("%s is not a mapping of keys to values", named(key)), "known keys: "+strings.Join(shape.keys, ", "))
 		return
 	}
-	if pos := v.FieldByName("Pos"); pos.IsValid() {
-		pos.Set(reflect.ValueOf(r.pos(n)))
+	if shape.pos >= 0 {
+		*v.Field(shape.pos).Addr().Interface().(*Pos) = r.pos(n)
 	}
 	outer := r.mistaken
 	r.mistaken = false
-	first := map[string]*yaml.Node{}
+	first := make(map[string]*yaml.Node, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k := n.Content[i]
 		if r.repeated(k, first) {
 			continue
 		}
-		at := slices.Index(keys, k.Value)
+		at := slices.Index(shape.keys, k.Value)
 		if at < 0 {
-			r.failAt(k, fmt.Sprintf("unknown key %q in %s", printable(k.Value), named(key)), meant(k.Value, keys))
+			r.failAt(k, fmt.Sprintf("unknown key %q in %s", printable(k.Value), named(key)), meant(k.Value, shape.keys))
 			continue
 		}
-		r.value(n.Content[i+1], v.Field(fields[at]), k.Value)
+		r.value(n.Content[i+1], v.Field(shape.fields[at]), k.Value)
 	}
 	if r.mistaken {
 		r.explained[r.pos(n)] = true
 		r.explained[Pos{File: r.file}] = r.explained[Pos{File: r.file}] || key == ""
 	}
 	r.mistaken = outer
-	fillEmpty(v)
+	for _, i := range shape.lists {
+		fillEmpty(v.Field(i))
+	}
 }
 
 func (r *reader) repeated(k *yaml.Node, first map[string]*yaml.Node) bool {
@@ -291,28 +309,43 @@ func named(key string) string {
 	return key
 }
 
-// keysOf lists the YAML keys of a structure, and the number of each key's field.
-func keysOf(t reflect.Type) (keys []string, fields []int) {
-	for i := range t.NumField() {
-		if key := t.Field(i).Tag.Get("yaml"); key != "" && key != "-" {
-			keys, fields = append(keys, key), append(fields, i)
-		}
-	}
-	return keys, fields
+// shape is what a structure looks like in YAML.
+type shape struct {
+	keys   []string
+	fields []int // of keys
+	pos    int   // field for the place of the entry; -1 without one
+	lists  []int // fields that are slices and maps
 }
 
-// fillEmpty gives each slice and map of a structure that was left out its empty value, so that JSON has [] and {}.
-func fillEmpty(v reflect.Value) {
-	for i := range v.NumField() {
-		f := v.Field(i)
-		if !f.CanSet() {
-			continue
+// shape looks a structure over once: a site has thousands of entries of few types.
+func (r *reader) shape(t reflect.Type) *shape {
+	if s := r.shapes[t]; s != nil {
+		return s
+	}
+	s := &shape{pos: -1}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if key := f.Tag.Get("yaml"); key != "" && key != "-" {
+			s.keys, s.fields = append(s.keys, key), append(s.fields, i)
 		}
-		switch {
-		case f.Kind() == reflect.Slice && f.IsNil():
-			f.Set(reflect.MakeSlice(f.Type(), 0, 0))
-		case f.Kind() == reflect.Map && f.IsNil():
-			f.Set(reflect.MakeMap(f.Type()))
+		if f.Name == "Pos" {
+			s.pos = i
 		}
+		if k := f.Type.Kind(); f.IsExported() && (k == reflect.Slice || k == reflect.Map) {
+			s.lists = append(s.lists, i)
+		}
+	}
+	r.shapes[t] = s
+	return s
+}
+
+// fillEmpty gives a slice or map that was left out its empty value, so that JSON has [] and {}.
+func fillEmpty(f reflect.Value) {
+	switch {
+	case !f.IsNil():
+	case f.Kind() == reflect.Slice:
+		f.Set(reflect.MakeSlice(f.Type(), 0, 0))
+	default:
+		f.Set(reflect.MakeMap(f.Type()))
 	}
 }

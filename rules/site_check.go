@@ -97,7 +97,7 @@ func (k *siteChecker) host(h *Host) {
 	k.names(h)
 	for i := range h.Roles {
 		pack, role, ok := strings.Cut(h.Roles[i], "/")
-		if !ok || !nameForm.MatchString(pack) || !nameForm.MatchString(role) {
+		if !ok || !isName(pack) || !isName(role) {
 			k.fail(fmt.Sprintf("%q is no qualified role", h.Roles[i]), "write PACK/ROLE, for example acronis-abr-11.5/agent", &h.Roles[i])
 		}
 		if before := slices.Index(h.Roles, h.Roles[i]); before < i {

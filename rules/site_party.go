@@ -40,7 +40,7 @@ func isRoleName(name string) bool {
 	if _, err := netip.ParseAddr(pack); err == nil {
 		return false
 	}
-	return ok && nameForm.MatchString(pack) && nameForm.MatchString(role)
+	return ok && isName(pack) && isName(role)
 }
 
 // translations checks address translations by themselves.

@@ -18,6 +18,7 @@ type blindness struct {
 	spans  []classify.Span   // in order of their beginning; since is always one
 	since  int64             // nothing was watched before
 	joined uint64
+	told   map[[2]string]int64 // when Unwatched was told, by interface and cause
 }
 
 type outage struct {
@@ -25,7 +26,9 @@ type outage struct {
 	cause string
 }
 
-func newBlindness(since int64) blindness { return blindness{now: map[string]outage{}, since: since} }
+func newBlindness(since int64) blindness {
+	return blindness{now: map[string]outage{}, since: since, told: map[[2]string]int64{}}
+}
 
 // touches says whether some of a time was not watched.
 func (b *blindness) touches(from, until int64) bool {
@@ -49,6 +52,9 @@ func (b *blindness) setBack(now int64) {
 		b.spans[i] = classify.Span{From: min(b.spans[i].From, now-1), Until: min(b.spans[i].Until, now)}
 	}
 	b.since = min(b.since, now)
+	for k, at := range b.told {
+		b.told[k] = min(at, now)
+	}
 	b.add(classify.Span{From: now - 1, Until: now})
 }
 
@@ -119,6 +125,20 @@ func (m *Monitor) Seeing(now int64, iface string) {
 	delete(m.blind.now, iface)
 	m.blind.add(classify.Span{From: o.since, Until: m.now})
 	m.raise(Alert{ID: blindID(iface), Kind: KindResolved, Severity: severities[info], Since: o.since, Text: "seeing again on " + iface + " after " + words(m.now-o.since) + " (" + o.cause + ")"})
+}
+
+// Unwatched takes a time that was not watched, or not as a whole, and that is told afterwards: a stall, a step of the clock, packets that the kernel dropped. No expectation is
+// missing for what it touches. It is an alert once an hour for each interface and cause.
+func (m *Monitor) Unwatched(s classify.BlindSpan) {
+	m.begun = true
+	m.blind.add(classify.Span{From: s.From, Until: s.To})
+	k := [2]string{s.Interface, s.Cause}
+	told, known := m.blind.told[k]
+	if known && m.now-told < quietAfter || !known && len(m.blind.told) >= maxWatched {
+		return
+	}
+	m.blind.told[k] = m.now
+	m.raise(Alert{ID: hashID("unwatched", s.Interface, s.Cause), Kind: KindBlind, Severity: severities[medium], Since: s.From, Text: s.Interface + " was not watched as a whole for " + words(s.To-s.From) + ": " + s.Cause})
 }
 
 func blindID(iface string) string { return hashID("blind", iface) }

@@ -158,6 +158,25 @@ func sameAlerts(t *testing.T, name string, got, want []Alert) {
 	}
 }
 
+func TestRestoreUnderOtherRules(t *testing.T) {
+	r := begin(t, compiled(t, testPack, testSite), Options{Interval: 24 * hour})
+	r.see(documented)
+	r.Tick(start + minute)
+	data, err := r.Checkpoint(r.capture(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = beginAt(t, compiled(t, testPack, hourly), start+2*minute, Options{Interval: 24 * hour})
+	if err := r.Restore(data, start+2*minute); err != nil {
+		t.Fatal(err)
+	}
+	r.see(documented)
+	r.Due(start + 21*hour)
+	if a := r.endPeriod(); a.Connections.Emitted != 2 || len(a.Rules) != 2 || a.Rules[0].Until != flow.Stamp(start+minute) || a.Rules[1].From != flow.Stamp(start+2*minute) {
+		t.Errorf("ledger %+v, rules %+v", a.Connections, a.Rules)
+	}
+}
+
 func TestRestoreAfterThePeriod(t *testing.T) {
 	set := compiled(t, testPack, testSite)
 	o := Options{Interval: hour}

@@ -152,6 +152,16 @@ func TestScheduledExpectations(t *testing.T) {
 		r.Tick(start + 195*minute)
 		r.want("the next one", missed("agent-1")+"\n"+missed("agent-2"))
 	})
+	t.Run("time that is told to be blind afterwards", func(t *testing.T) {
+		r := begin(t, compiled(t, testPack, hourly), Options{})
+		r.see(update, update2)
+		r.Tick(start + 91*minute)
+		for range 2 {
+			r.Unwatched(classify.BlindSpan{Interface: "eth0", From: start + 90*minute, To: start + 90*minute + 3*second, Cause: "packets dropped"})
+		}
+		r.Tick(start + 135*minute)
+		r.want("a window with it", "medium blind: eth0 was not watched as a whole for 3s: packets dropped")
+	})
 	t.Run("a host that was never seen", func(t *testing.T) {
 		r := begin(t, compiled(t, testPack, hourly), Options{Interval: 24 * hour})
 		r.see(update)
@@ -270,6 +280,21 @@ func TestReload(t *testing.T) {
 	r.Due(start + 45*hour)
 	if a := r.endPeriod(); a.Connections.Emitted != 3*maxParts {
 		t.Errorf("ledger %+v after many reloads", a.Connections)
+	}
+}
+
+func TestSnapshot(t *testing.T) {
+	r := begin(t, compiled(t, testPack, testSite), Options{Interval: 24 * hour})
+	for n := range uint64(3) {
+		r.see(documented, unexpected)
+		r.Tick(r.now + minute)
+		a, err := r.Snapshot(r.capture(false))
+		if err != nil || a.Connections.Emitted != 2*(n+1) || statuses(a, "p/check-in") != "agent-1 observed, agent-2 not-testable" {
+			t.Errorf("%v, ledger %+v, %s", err, a.Connections, statuses(a, "p/check-in"))
+		}
+	}
+	if r.Counters().PeriodsEnded != 0 {
+		t.Error("the period has ended")
 	}
 }
 
