@@ -195,7 +195,7 @@ func TestBrokenIsNoEvidence(t *testing.T) {
 	var got *flow.Conn
 	res, err := Run(context.Background(), Config{Inputs: []string{"-"}, Stdin: bytes.NewReader(pcapFile(1, frames...)), Emit: func(c *flow.Conn) {
 		if c.Resp.Port() == 443 {
-			got = c
+			got = new(kept(c))
 		}
 	}})
 	if err != nil {

@@ -91,7 +91,7 @@ func TestRunDedup(t *testing.T) {
 		mirrored = append(mirrored, frame, again)
 	}
 	run := func(file []byte, dedup bool) (conns []flow.Conn, res *Result) {
-		res, err := Run(context.Background(), Config{Inputs: []string{"-"}, Stdin: bytes.NewReader(file), Dedup: dedup, Emit: func(c *flow.Conn) { conns = append(conns, *c) }})
+		res, err := Run(context.Background(), Config{Inputs: []string{"-"}, Stdin: bytes.NewReader(file), Dedup: dedup, Emit: func(c *flow.Conn) { conns = append(conns, kept(c)) }})
 		if err != nil {
 			t.Fatal(err)
 		}

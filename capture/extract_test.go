@@ -27,7 +27,7 @@ type audited struct {
 func auditOf(t testing.TB, c Config) *audited {
 	t.Helper()
 	a := &audited{config: c}
-	c.Emit = func(c *flow.Conn) { a.conns = append(a.conns, *c) }
+	c.Emit = func(c *flow.Conn) { a.conns = append(a.conns, kept(c)) }
 	var err error
 	if a.result, err = Run(context.Background(), c); err != nil {
 		t.Fatal(err)
@@ -215,7 +215,7 @@ func TestExtractHostile(t *testing.T) {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			a := &audited{config: Config{Inputs: []string{name}, Hash: true, MaxConnections: 1 << 14}}
 			c := a.config
-			c.Emit = func(c *flow.Conn) { a.conns = append(a.conns, *c) }
+			c.Emit = func(c *flow.Conn) { a.conns = append(a.conns, kept(c)) }
 			a.result, err = Run(context.Background(), c)
 			var input *InputError
 			if errors.As(err, &input) {

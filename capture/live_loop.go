@@ -213,6 +213,10 @@ func (w *watcher) tick() error {
 			return err
 		}
 	}
+	if w.links.doubt {
+		w.links.doubt = false
+		w.rebind()
+	}
 	w.retry()
 	if err := w.rings.count(); err != nil {
 		return err
@@ -254,6 +258,16 @@ func (w *watcher) follow(e linkEvent) error {
 		}
 	}
 	return nil
+}
+
+// rebind opens the rings of interfaces again that were replaced by others of the same number while changes went untold.
+func (w *watcher) rebind() {
+	for _, i := range w.interfaces {
+		if l, ok := w.links.known[i.index]; ok && w.rings.unbound(i) {
+			i.sight.turn(blindDeleted)
+			w.reopen(i, l)
+		}
+	}
 }
 
 // reopen watches another interface from now on. Where that fails now it is tried again.

@@ -123,6 +123,19 @@ func (m *rings) count() error {
 	return nil
 }
 
+// unbound says whether the interface of open rings is gone: the kernel takes its number from a socket then.
+func (m *rings) unbound(of *watched) bool {
+	for _, r := range m.list {
+		if r.of != of || r.closing != 0 {
+			continue
+		}
+		if a, err := unix.Getsockname(r.fd); err == nil && a.(*unix.SockaddrLinklayer).Ifindex != of.index {
+			return true
+		}
+	}
+	return false
+}
+
 // retire lets nothing more into the rings of an interface. What is in them is still handed out.
 func (m *rings) retire(of *watched, mono int64) error {
 	for _, r := range m.list {

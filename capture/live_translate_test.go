@@ -90,6 +90,11 @@ func TestTranslationLegs(t *testing.T) {
 	legs[4].Tunnel = "vxlan:1"
 	want := []string{"10.0.0.5:40000 203.0.113.9:443", "10.0.0.5:40000 203.0.113.9:443", "other leg", "other leg", "198.51.100.1:61000 203.0.113.9:443"}
 	for i, c := range legs {
+		early := *c // it is not emitted yet: nothing is noted
+		tr.apply(&early, table, false)
+		if got := endsText(&early); got != want[i] {
+			t.Errorf("connection %d, open: %s, want %s", i, got, want[i])
+		}
 		tr.apply(c, table, true)
 		if got := endsText(c); got != want[i] {
 			t.Errorf("connection %d: %s, want %s", i, got, want[i])

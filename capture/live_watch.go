@@ -47,8 +47,9 @@ type linkEvent struct {
 // linkWatch hears of changes of interfaces from rtnetlink (rtnetlink(7)).
 type linkWatch struct {
 	fd      int
-	asking  int // socket for questions, so that none has to be opened later
-	overrun bool
+	asking  int            // socket for questions, so that none has to be opened later
+	overrun bool           // the kernel had more to tell than was read
+	doubt   bool           // after that: an interface may have been replaced by one that looks the same
 	buf     [64 << 10]byte // larger than any message
 	known   map[int]link   // by index
 }
@@ -104,7 +105,7 @@ func (w *linkWatch) changed() (events []linkEvent, err error) {
 		n, err := receiveKernel(w.fd, w.buf[:])
 		switch {
 		case errors.Is(err, unix.EAGAIN) && w.overrun:
-			w.overrun = false
+			w.overrun, w.doubt = false, true
 			return w.compare(events)
 		case errors.Is(err, unix.EAGAIN):
 			return events, nil
@@ -161,6 +162,9 @@ func (w *linkWatch) compare(events []linkEvent) ([]linkEvent, error) {
 
 // list asks for all interfaces.
 func (w *linkWatch) list() (found []linkEvent, err error) {
+	for err := error(nil); err == nil; { // what is left of an answer that was not read to its end
+		_, _, err = unix.Recvfrom(w.asking, w.buf[:], unix.MSG_DONTWAIT)
+	}
 	if err := askKernel(w.asking, unix.RTM_GETLINK, unix.SizeofIfInfomsg); err != nil {
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func TestRunDeterministic(t *testing.T) {
 		}
 	}
 	emitted := func() (conns []flow.Conn) {
-		if _, err := Run(context.Background(), Config{Inputs: names, Emit: func(c *flow.Conn) { conns = append(conns, *c) }}); err != nil {
+		if _, err := Run(context.Background(), Config{Inputs: names, Emit: func(c *flow.Conn) { conns = append(conns, kept(c)) }}); err != nil {
 			t.Fatal(err)
 		}
 		return conns
@@ -118,7 +118,7 @@ func TestRunInPieces(t *testing.T) {
 			continue
 		}
 		run := func(size int) (conns []flow.Conn, res *Result, err error) {
-			res, err = Run(context.Background(), Config{Inputs: []string{"-"}, Stdin: &pieces{data, size}, Emit: func(c *flow.Conn) { conns = append(conns, *c) }})
+			res, err = Run(context.Background(), Config{Inputs: []string{"-"}, Stdin: &pieces{data, size}, Emit: func(c *flow.Conn) { conns = append(conns, kept(c)) }})
 			return conns, res, err
 		}
 		conns, res, err := run(len(data))
@@ -377,4 +377,11 @@ func TestRunStopsOnASilentStream(t *testing.T) {
 	if in := result.Inputs[0]; !result.Interrupted || in.State != InputUnfinished || in.Packets != 1 {
 		t.Errorf("interrupted %v, state %v %q", result.Interrupted, in.State, in.Detail)
 	}
+}
+
+// kept is a connection that outlives its emission.
+func kept(c *flow.Conn) flow.Conn {
+	k := *c
+	k.Facts = slices.Clone(c.Facts)
+	return k
 }

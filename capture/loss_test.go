@@ -73,7 +73,7 @@ func writeRecorded(t *testing.T, name string, packets []recorded) string {
 func runConns(t *testing.T, inputs ...string) ([]flow.Conn, *Result) {
 	t.Helper()
 	var conns []flow.Conn
-	res, err := Run(context.Background(), Config{Inputs: inputs, Emit: func(c *flow.Conn) { conns = append(conns, *c) }})
+	res, err := Run(context.Background(), Config{Inputs: inputs, Emit: func(c *flow.Conn) { conns = append(conns, kept(c)) }})
 	if err != nil {
 		t.Fatal(err)
 	}

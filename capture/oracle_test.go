@@ -209,7 +209,7 @@ func ownRows(name string) (rows map[string]int, guessed map[string]bool, err err
 		case flow.TCP:
 			add(c)
 		case flow.UDP:
-			foldUDP(udp, c)
+			foldUDP(udp, new(kept(c)))
 		}
 	}})
 	for _, c := range udp {

@@ -166,7 +166,7 @@ func zeekConns(t *testing.T, name string, rows []map[string]string) map[string][
 		if c.Proto.HasPorts() {
 			key = fmt.Sprintf("%v %d > %v %d", c.Orig.Addr(), c.Orig.Port(), c.Resp.Addr(), c.Resp.Port())
 		}
-		found[key] = append(found[key], *c)
+		found[key] = append(found[key], kept(c))
 	}
 	if _, err := Run(context.Background(), config); err != nil {
 		t.Errorf("%s: %v", name, err)

@@ -32,10 +32,12 @@ func (t *Table) end(rec uint32, why End) {
 	t.dead = append(t.dead, rec)
 }
 
+// conn describes a connection. What it gives is valid until it is called again.
 func (t *Table) conn(rec uint32, why End) *Conn {
 	r := &t.records.of[rec]
 	ctx := t.contexts.get(r.context)
-	c := &Conn{ID: r.connID(), Proto: r.proto, End: why,
+	c := &t.out
+	*c = Conn{ID: r.connID(), Proto: r.proto, End: why,
 		First: r.first, Last: r.last, VLANs: ctx.vlans, Tunnel: ctx.tunnel, Interface: ctx.iface, Facts: t.told.of(rec)}
 	ends := t.addrs(rec)
 	side, by := r.originator(ends)

@@ -3,6 +3,7 @@ package flow
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -145,7 +146,7 @@ func be32(a [4]byte) uint32 {
 func run(t testing.TB, o Options, size int, packets []testPacket) []Conn {
 	t.Helper()
 	var conns []Conn
-	o.Emit = func(c *Conn) { conns = append(conns, *c) }
+	o.Emit = func(c *Conn) { conns = append(conns, kept(c)) }
 	batch := packets
 	o.Check = func(i int, _ bool) bool { return !batch[i].refused }
 	table := NewTable(o)
@@ -192,4 +193,11 @@ func describe(c *Conn) string {
 		s += " " + c.Visibility.String()
 	}
 	return s
+}
+
+// kept is a connection that outlives its emission.
+func kept(c *Conn) Conn {
+	k := *c
+	k.Facts = slices.Clone(c.Facts)
+	return k
 }

@@ -13,13 +13,13 @@ type Options struct {
 	MaxConnections int         // open at once; 0 means DefaultMaxConnections
 	Seed           [2]uint64   // key of the hash; output does not depend on it
 	Key            Key         // what besides ends and protocol tells connections apart; 0: nothing
-	Emit           func(*Conn) // called once for each connection; the Conn may be kept. It must not call the table. nil: count only
+	Emit           func(*Conn) // called once for each connection; the Conn and its Facts are valid during the call. It must not call the table. nil: count only
 	// Check says whether the receiver of packet i of the batch takes it, as its checksums tell. It is asked of packets that would be evidence: that
 	// add to what is known of their connection, a few of each, maybe more than once; where it is false they only count. Of others it is asked
 	// because inspection wants their payload. How many these are depends on how batches are cut: they must not change later answers.
 	// nil: all are taken.
 	Check  func(i int, evidence bool) bool
-	Young  func(*Conn)  // called by Advance once for each new connection, as it is then; it stays open. The Conn may be kept. nil: nobody looks
+	Young  func(*Conn)  // called by Advance once for each new connection, as it is then; it stays open. Else as Emit. nil: nobody looks
 	Ending func(uint32) // called for the record of a connection that ends while inspection follows it or waits for its payload; may call AddFact
 }
 
@@ -52,6 +52,7 @@ type Table struct {
 	histogram []uint32
 	carried   map[uint32]*carry
 	told      told
+	out       Conn // that is being emitted
 	failures  map[uint32]failure
 	ending    func(uint32)
 	youth     youth

@@ -190,7 +190,7 @@ func TestSweepEmitsInOrderOfFirstPackets(t *testing.T) {
 	}
 	packets := parsePackets(t, script.String())
 	var conns []Conn
-	table := NewTable(Options{Emit: func(c *Conn) { conns = append(conns, *c) }})
+	table := NewTable(Options{Emit: func(c *Conn) { conns = append(conns, kept(c)) }})
 	var b Batch
 	for len(packets) > 0 {
 		b.N = 0
@@ -291,7 +291,7 @@ func TestFactsBounded(t *testing.T) {
 
 func TestDecideHeadAndFacts(t *testing.T) {
 	var conns []Conn
-	table := NewTable(Options{Emit: func(c *Conn) { conns = append(conns, *c) }})
+	table := NewTable(Options{Emit: func(c *Conn) { conns = append(conns, kept(c)) }})
 	var b Batch
 	add := func(script string) {
 		b.N = 0
@@ -360,7 +360,7 @@ func TestContext(t *testing.T) {
 
 func TestCountersDoNotWrap(t *testing.T) {
 	var c *Conn
-	table := NewTable(Options{Emit: func(e *Conn) { c = e }})
+	table := NewTable(Options{Emit: func(e *Conn) { c = new(kept(e)) }})
 	var b Batch
 	p := parsePackets(t, handshake)
 	b.put(table.Hasher(), &p[0])

@@ -35,39 +35,47 @@ func factBytes(facts []Fact) int {
 }
 
 func (t *told) add(rec uint32, f Fact) {
-	facts := t.of(rec)
+	slot := t.slots.of[rec]
+	facts, before := t.lists[slot], 0
+	if slot == 0 {
+		slot = t.slot()
+		facts = t.lists[slot]
+	} else {
+		before = factBytes(facts)
+	}
 	if len(facts) >= maxFacts || t.bytes >= maxFactBytes {
 		t.lost++
+		if t.slots.of[rec] == 0 {
+			t.free = append(t.free, slot)
+		}
 		return
 	}
-	before := factBytes(facts)
-	if facts == nil {
-		facts = make([]Fact, 0, 6) // as many as a TLS connection tells
-		t.slots.of[rec] = t.slot()
-	}
 	facts = append(facts, f)
-	t.lists[t.slots.of[rec]] = facts
+	t.slots.of[rec], t.lists[slot] = slot, facts
 	t.bytes += factBytes(facts) - before
 }
 
+// slot gives a position with an empty list.
 func (t *told) slot() uint32 {
 	if n := len(t.free); n > 0 {
 		slot := t.free[n-1]
 		t.free = t.free[:n-1]
 		return slot
 	}
-	t.lists = append(t.lists, nil)
+	t.lists = append(t.lists, make([]Fact, 0, 6)) // as many as a TLS connection tells
 	return uint32(len(t.lists) - 1)
 }
 
-// drop forgets the facts of a connection that ended; who has them may keep them.
+// drop forgets the facts of a connection that ended; its list is used again.
 func (t *told) drop(rec uint32) {
 	slot := t.slots.of[rec]
 	if slot == 0 {
 		return
 	}
-	t.bytes -= factBytes(t.lists[slot])
-	t.lists[slot] = nil
+	facts := t.lists[slot]
+	t.bytes -= factBytes(facts)
+	clear(facts)
+	t.lists[slot] = facts[:0]
 	t.slots.of[rec] = 0
 	t.free = append(t.free, slot)
 }

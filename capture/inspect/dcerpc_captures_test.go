@@ -32,7 +32,7 @@ func readCapture(t *testing.T, name string) seen {
 	t.Helper()
 	var s seen
 	_, err := capture.Run(context.Background(), capture.Config{Inputs: []string{name},
-		Emit:  func(c *flow.Conn) { s.conns = append(s.conns, *c) },
+		Emit:  func(c *flow.Conn) { s.conns = append(s.conns, kept(c)) },
 		Learn: inspect.Learn{Announcement: func(a *flow.Announcement) { s.announcements = append(s.announcements, *a) }}})
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
@@ -216,4 +216,11 @@ func ourFacts(conns []flow.Conn, pair string) map[string]bool {
 		}
 	}
 	return facts
+}
+
+// kept is a connection that outlives its emission.
+func kept(c *flow.Conn) flow.Conn {
+	k := *c
+	k.Facts = slices.Clone(c.Facts)
+	return k
 }

@@ -155,7 +155,7 @@ type harness struct {
 
 func newHarness() *harness {
 	h := new(harness)
-	h.table = flow.NewTable(flow.Options{MaxConnections: 1 << 17, Emit: func(c *flow.Conn) { h.conns = append(h.conns, *c) },
+	h.table = flow.NewTable(flow.Options{MaxConnections: 1 << 17, Emit: func(c *flow.Conn) { h.conns = append(h.conns, kept(c)) },
 		Ending: func(rec uint32) { h.inspector.Ending(rec) }})
 	h.inspector = New(h.table, Learn{
 		Name: func(n *flow.Name) { h.names = append(h.names, *n) },
@@ -314,4 +314,11 @@ func everyWay(t testing.TB, segments []segment, want ...string) {
 	for seed := range uint64(8) {
 		check(fmt.Sprintf("disordered %d", seed), disordered(pieces(segments, 40+int(seed)*50), rand.New(rand.NewPCG(1, seed))))
 	}
+}
+
+// kept is a connection that outlives its emission.
+func kept(c *flow.Conn) flow.Conn {
+	k := *c
+	k.Facts = slices.Clone(c.Facts)
+	return k
 }
