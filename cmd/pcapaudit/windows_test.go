@@ -88,7 +88,13 @@ func auditWindow(t *testing.T, path, dir string) *window {
 	if err := json.Unmarshal(out.Bytes(), &w.audit); err != nil {
 		t.Fatalf("pcapaudit %v: %v\n%s", args, err, errs.String())
 	}
-	f, err := os.Open(list)
+	w.lines = readLines(t, list)
+	return w
+}
+
+// readLines reads a list of connections.
+func readLines(t *testing.T, name string) (lines []line) {
+	f, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,9 +104,9 @@ func auditWindow(t *testing.T, path, dir string) *window {
 		if err := json.Unmarshal(s.Bytes(), &l); err != nil {
 			t.Fatal(err)
 		}
-		w.lines = append(w.lines, l)
+		lines = append(lines, l)
 	}
-	return w
+	return lines
 }
 
 func (w *window) args(more ...string) []string {
