@@ -123,8 +123,8 @@ type watching struct {
 func watch(t *testing.T, c Config, l LiveConfig) *watching {
 	t.Helper()
 	w := &watching{t: t, done: make(chan struct{})}
-	c.Emit = func(conn *flow.Conn) { w.mu.Lock(); w.conns = append(w.conns, conn); w.mu.Unlock() }
-	c.Young = func(conn *flow.Conn) { w.mu.Lock(); w.young = append(w.young, conn); w.mu.Unlock() }
+	c.Emit = func(conn *flow.Conn) { w.mu.Lock(); kept := *conn; w.conns = append(w.conns, &kept); w.mu.Unlock() }
+	c.Young = func(conn *flow.Conn) { w.mu.Lock(); kept := *conn; w.young = append(w.young, &kept); w.mu.Unlock() }
 	l.Tick = func(p *Pulse) {
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -23,8 +23,9 @@ type Config struct {
 	Dedup          bool                    // count identical copies of packets as such, and not in connections
 	TunnelPorts    []TunnelPort            // beside the default ones, which they may change
 	MaxConnections int                     // open at once; 0 means flow.DefaultMaxConnections
-	Emit           func(*flow.Conn)        // called once for each connection, from the goroutine of Run; nil: they are only counted
-	Young          func(*flow.Conn)        // called for open connections, from that goroutine, only of Live; see flow.Options.Young
+	Workers        int                     // more than 1: Emit and Learn are called from a goroutine of their own, in the same order, all before Run returns; else from that of Run
+	Emit           func(*flow.Conn)        // called once for each connection; it and its Facts are valid during the call; nil: they are only counted
+	Young          func(*flow.Conn)        // called for open connections, only of Live; see flow.Options.Young
 	Learn          inspect.Learn           // takes names and announced ports as they are seen, before any connection that begins later is emitted
 	Progress       func(done, total int64) // stored bytes of the inputs, about once in progressStep; total is -1 where it is not known; nil: no reports
 }
@@ -51,6 +52,9 @@ type run struct {
 // When ctx is done it stops reading, and what was read is the result. The error is that of inputs that cannot be opened (an *InputError,
 // without result) or read as one sequence, or of a ledger that does not balance, which is a defect of this program. A damaged input is no error: its Input says where it ends.
 func Run(ctx context.Context, c Config) (*Result, error) {
+	if c.Workers > 1 {
+		defer c.beside()()
+	}
 	r, err := newRun(ctx, &c)
 	if err != nil {
 		return nil, err
@@ -175,6 +179,7 @@ func (r *run) sound(i int, evidence bool) bool {
 
 // inspect hands over the payloads that the table wants, while they are there, as far as it has taken in the batch.
 func (r *run) inspect() {
+	r.inspector.Touch(&r.packets.Batch, r.inspected, r.table.Added())
 	for ; r.inspected < r.table.Added(); r.inspected++ {
 		if p := &r.packets.Packets[r.inspected]; p.Bits&flow.Head != 0 {
 			r.inspector.Packet(&r.packets.Batch, r.inspected, r.records.recs[r.packets.record[r.inspected]].data[p.PayloadOff:][:p.PayloadLen])

@@ -47,6 +47,7 @@ type Audit struct {
 type Tool struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
+	Sandbox string `json:"sandbox,omitempty"` // live: what the tool was kept from while it read packets
 }
 
 // Result is the answer. Code is the exit code that follows from it alone: 0, 1 or 3.
@@ -98,7 +99,8 @@ type PackRef struct {
 	Version   string   `json:"product_version"`
 	Installed string   `json:"installed_version,omitempty"` // and where the site knows it from; "" where it does not say
 	SHA256    string   `json:"sha256"`
-	File      string   `json:"file"` // "" if embedded
+	File      string   `json:"file"`             // "" if embedded
+	Status    string   `json:"status,omitempty"` // "draft" where nobody has reviewed what a program drafted
 	Documents []string `json:"documents"`
 	Flows     int      `json:"flows"`
 }

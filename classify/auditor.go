@@ -13,6 +13,7 @@ type Options struct {
 	Invocation *Invocation  // how the audit was asked for, for the audit
 	Warnings   []string     // from rules and site, for the audit
 	Filter     *flow.Filter // of the packets; nil: none were left out
+	Attempts   int          // most findings that began as an attempt without an answer; 0 is 32768, which is the most
 
 	// Of a live audit. Period is what the report is about; the zero value is the period of site and filter. Which connections are judged it does not narrow: each counts where
 	// it is emitted. What it covers is then held against the time of the capture, not against the whole period, which may go on.
@@ -69,7 +70,7 @@ func New(set *rules.Set, o Options) *Auditor {
 		a.rank[p] = i
 	}
 	a.dynamic = newDynamics()
-	a.findings = newFindings()
+	a.findings = newFindings(o.Attempts)
 	a.expect = newExpectations()
 	a.coupled = newCouplings(set)
 	a.sight = newSight(set)
@@ -88,6 +89,9 @@ func (a *Auditor) Observe(c *flow.Conn) {
 	delete(a.open.known, c.ID)
 	a.record(c, a.judge(c))
 }
+
+// Findings is how many findings of connections there are so far. The cost of Finish grows with it.
+func (a *Auditor) Findings() int { return len(a.findings.byKey) }
 
 // record adds a judged connection to everything that the audit sums up.
 func (a *Auditor) record(c *flow.Conn, verdict judged) {

@@ -37,6 +37,9 @@ type Capture struct {
 	Live       []LiveInterface // live: the interfaces
 	SiteFilter string          // live: the filter of interfaces that leaves out only what lies outside the site's networks, as Interface.Filter has it: absence proves as much as without it
 
+	Untold       uint64 // live: times that the kernel told of more address translations than were read
+	Untranslated uint64 // live: translated connections beyond those that are known at once; each side is judged as it was seen
+
 	Opaque     []OpaqueTunnel // that the decoder could not open
 	OpaqueMore uint64         // packets of further ones, beyond the limit
 }

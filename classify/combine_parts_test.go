@@ -15,7 +15,7 @@ import (
 // livePart audits a part of a live capture of eth0 from start+from to start+until, in seconds; carried connections were open when it began.
 func livePart(t *testing.T, site string, list []*flow.Conn, from, until int64, change func(*Capture), packs ...string) Source {
 	t.Helper()
-	a := New(set(t, site, packs...), Options{Tool: Tool{"pcapaudit", "test"}, Invocation: &Invocation{}, Period: Span{start, start + 24*3600e9}})
+	a := New(set(t, site, packs...), Options{Tool: Tool{Name: "pcapaudit", Version: "test"}, Invocation: &Invocation{}, Period: Span{start, start + 24*3600e9}})
 	for _, c := range list {
 		a.Observe(c)
 	}
@@ -50,7 +50,7 @@ func combineParts(t *testing.T, list ...Source) *Audit {
 	for i, s := range list {
 		before[i] = string(encoded(t, s.Audit))
 	}
-	a, err := CombineParts(list, Tool{"pcapaudit", "test"})
+	a, err := CombineParts(list, Tool{Name: "pcapaudit", Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -98,10 +98,16 @@ func keepFirst(list []seen, limit int, c *flow.Conn, v *view) []seen {
 type findings struct {
 	byKey    map[findingKey]*folded
 	attempts int
+	room     int    // for those that began as an attempt
 	overflow uint64 // connections
 }
 
-func newFindings() findings { return findings{byKey: map[findingKey]*folded{}} }
+func newFindings(attempts int) findings {
+	if attempts <= 0 || attempts > maxAttempts {
+		attempts = maxAttempts
+	}
+	return findings{byKey: map[findingKey]*folded{}, room: attempts}
+}
 
 func (fs *findings) add(a *Auditor, c *flow.Conn, j *judged) {
 	if j.verdict == documented {
@@ -141,7 +147,7 @@ func (f *folded) tell(id flow.ConnID, what string) {
 
 func (fs *findings) insert(key findingKey, c *flow.Conn, j *judged) *folded {
 	isAttempt := attempt(c.Outcome) && !decides(j.verdict, true)
-	if len(fs.byKey) >= maxFindings || isAttempt && fs.attempts >= maxAttempts {
+	if len(fs.byKey) >= maxFindings || isAttempt && fs.attempts >= fs.room {
 		return nil
 	}
 	if isAttempt {

@@ -88,7 +88,7 @@ func (a *Auditor) connectionFindings(files []Input) []Finding {
 func (a *Auditor) packRefs() []PackRef {
 	list := []PackRef{}
 	for _, p := range a.set.Packs {
-		ref := PackRef{Name: p.Name, Kind: string(p.Kind), Title: p.Title, Version: p.ProductVersion, SHA256: p.SHA256, File: p.File, Documents: []string{}, Flows: len(p.Flows)}
+		ref := PackRef{Name: p.Name, Kind: string(p.Kind), Title: p.Title, Version: p.ProductVersion, SHA256: p.SHA256, File: p.File, Status: string(p.Status), Documents: []string{}, Flows: len(p.Flows)}
 		if a.set.Site != nil {
 			for _, n := range a.set.Site.Installed {
 				if n.Pack == p.Name {

@@ -62,7 +62,7 @@ type planKey struct {
 	orig, resp uint64 // classes of the memberships
 	proto      flow.Proto
 	icmpType   uint8
-	port       uint16
+	port       uint16 // its class
 }
 
 // plan is what the rules say of two memberships and a service.
@@ -88,7 +88,7 @@ type option struct {
 }
 
 func (a *Auditor) plan(c *flow.Conn, v *view) *plan {
-	key := planKey{proto: c.Proto, port: v.port}
+	key := planKey{proto: c.Proto, port: a.set.PortClass(v.port)}
 	if a.set.Site != nil {
 		key.orig, _ = v.orig.Classes()
 		_, key.resp = v.resp.Classes()

@@ -44,7 +44,7 @@ func (t treatment) late() bool { return t == asText || t == asWarning || t == as
 // treatments has an entry for every string, and list of strings, in an audit and in a judgement.
 var treatments = map[string]treatment{
 	"Audit.Schema": keep, "Audit.Warnings": asWarning, "Audit.Residuals": asText,
-	"Tool.Name": keep, "Tool.Version": keep,
+	"Tool.Name": keep, "Tool.Version": keep, "Tool.Sandbox": keep,
 	"Invocation.Captures": asFile, "Invocation.Rules": asRule, "Invocation.Nets": asAddress, "Invocation.Hosts": asAddress, "Invocation.Ports": keep, "Invocation.Since": keep,
 	"Invocation.Until": keep, "Invocation.Key": keep, "Invocation.TunnelPorts": keep, "Invocation.Hash": keep,
 	"Part.File": asFile, "Part.SHA256": asHash, "Part.Verdict": keep, "Part.CoveredFrom": keep, "Part.CoveredLast": keep, "Part.Filter": asText,
@@ -53,7 +53,7 @@ var treatments = map[string]treatment{
 	"Input.Name": asFile, "Input.Format": keep, "Input.Compression": keep, "Input.SHA256": asHash, "Input.First": keep, "Input.Last": keep, "Input.State": keep, "Input.Detail": asText,
 	"Input.Application": asPrivate, "Input.OS": asPrivate, "Input.Warnings": asText,
 	"Interface.Name": asInterface, "Interface.Filter": asFilter,
-	"PackRef.Name": asPack, "PackRef.Kind": keep, "PackRef.Title": asPackText, "PackRef.Version": asPackText, "PackRef.SHA256": asPackHash, "PackRef.File": asFile, "PackRef.Documents": asPackText,
+	"PackRef.Name": asPack, "PackRef.Kind": keep, "PackRef.Title": asPackText, "PackRef.Version": asPackText, "PackRef.SHA256": asPackHash, "PackRef.File": asFile, "PackRef.Status": keep, "PackRef.Documents": asPackText,
 	"PackRef.Installed": asPrivate, "RulesHeld.From": keep, "RulesHeld.Until": keep,
 	"SiteRef.Name": asSite, "SiteRef.File": asFile, "SiteRef.SHA256": asHash,
 	"Period.AskedFrom": keep, "Period.AskedUntil": keep, "Period.CoveredFrom": keep, "Period.CoveredLast": keep, "Gap.From": keep, "Gap.Until": keep,

@@ -81,11 +81,11 @@ func (s *sums) judged(a *Auditor, c *flow.Conn, j *judged) {
 	s.verdicts[j.verdict].add(c)
 	s.timeline.add(c.First, j.verdict)
 	if j.verdict == outOfScope {
-		addBits(s.whys[:], uint16(j.why), c)
+		addBits(s.whys[:], uint32(j.why), c)
 		return
 	}
 	if j.verdict == documented && j.opens != 0 {
-		addBits(s.opens[:], uint16(j.opens), c)
+		addBits(s.opens[:], uint32(j.opens), c)
 		if j.opens&openAnnouncement != 0 && j.option.accepts(j.view.to.Port()) {
 			s.accepted++
 		}
@@ -113,7 +113,7 @@ func ambiguous(j *judged) bool {
 	return j.option.named && slices.ContainsFunc(j.shared, func(s shared) bool { return s.met && s.option.named && s.option.To.Role != j.option.To.Role })
 }
 
-func addBits(to []tally, bits uint16, c *flow.Conn) {
+func addBits(to []tally, bits uint32, c *flow.Conn) {
 	for i := range to {
 		if bits&(1<<i) != 0 {
 			to[i].add(c)

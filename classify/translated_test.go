@@ -1,10 +1,14 @@
 package classify
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+)
 
 // TestOtherLeg: the side of a translated connection that is not judged makes no finding, is no observation, and is counted.
 func TestOtherLeg(t *testing.T) {
-	list := conns(t, "10.0.0.1:50000 > 10.0.0.10:9876\n10.0.0.10:61000 > 10.0.0.50:4444")
+	list := conns(t, "10.0.0.1:50000 > 10.0.0.10:9876 tcp established\n10.0.0.10:61000 > 10.0.0.50:4444 tcp established")
 	a := New(set(t, testSite, testPack), Options{})
 	for _, c := range list {
 		c.OtherLeg = true
@@ -14,12 +18,24 @@ func TestOtherLeg(t *testing.T) {
 		}
 		a.Observe(c)
 	}
-	out, err := a.Finish(captureOf(list))
+	facts := captureOf(list)
+	facts.Untold, facts.Untranslated = 2, 1
+	out, err := a.Finish(facts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(out.Findings) != 0 || len(out.OutOfScope) != 1 || out.OutOfScope[0].Reason != "translated-leg" || out.OutOfScope[0].Connections != 2 {
-		t.Errorf("%d findings, out of scope %v", len(out.Findings), out.OutOfScope)
+	for _, f := range out.Findings {
+		if f.Kind == "connection" {
+			t.Errorf("%+v", f)
+		}
+	}
+	if len(out.OutOfScope) != 1 || out.OutOfScope[0].Reason != "translated-leg" || out.OutOfScope[0].Connections != 2 {
+		t.Errorf("out of scope %v", out.OutOfScope)
+	}
+	for _, want := range []string{"The true ends of all translated connections: 2 times", "The true ends of 1 connection that"} {
+		if !slices.ContainsFunc(out.Coverage.CannotShow, func(s string) bool { return strings.HasPrefix(s, want) }) {
+			t.Errorf("no sentence begins %q", want)
+		}
 	}
 	if status, reason := openStatus(out, "p/check-in", "agent-1"); status != "missing" && status != "not-testable" {
 		t.Errorf("%s: %s", status, reason)

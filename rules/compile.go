@@ -50,6 +50,7 @@ type index struct {
 	pairs      map[uint64]*pair
 	remembered int // candidate lists in pairs
 	services   map[service][]*Flow
+	classOf    *portClasses
 }
 
 // held is a role number and how tightly it is bound.
@@ -103,6 +104,7 @@ func Compile(packs []*Pack, site *Site) (*Set, []Problem) {
 	}
 	b.nameTable()
 	b.addresses()
+	b.portClasses()
 	if Failed(b.problems) {
 		return nil, sortProblems(b.problems)
 	}
@@ -134,6 +136,10 @@ func (b *binder) packs() {
 			continue
 		}
 		b.known[p.Name] = p
+		if p.Status == DraftStatus {
+			b.problems = append(b.problems, Problem{Pos: p.places.at(&p.Status), Severity: Warning, What: fmt.Sprintf("the pack %q is a draft that nobody has reviewed", p.Name),
+				Do: "hold each flow against the lines that it cites, then remove status"})
+		}
 	}
 	b.byName = map[string]*Host{}
 	if b.set.Site != nil {

@@ -47,6 +47,7 @@ type joint struct {
 // last. port counts for protocols with ports, icmpType for ICMP.
 func (s *Set) Candidates(orig, resp *Membership, proto flow.Proto, port uint16, icmpType uint8) []Candidate {
 	p := s.pair(orig.asOrig, resp.asResp)
+	port = s.PortClass(port)
 	wanted := serviceOf(proto, port, icmpType)
 	if list, ok := p.services[wanted]; ok {
 		return list
@@ -248,7 +249,7 @@ func best(specs []portSpec, ephemeral func() []PortRange, port uint16) PortMatch
 
 // ByService are the flows anywhere that cover a service at a responder of unknown OS, whatever their roles, ordered as candidates are without bindings. Flows that state no port or protocol are left out.
 func (s *Set) ByService(proto flow.Proto, port uint16, icmpType uint8) []*Flow {
-	wanted := serviceOf(proto, port, icmpType)
+	wanted := serviceOf(proto, s.PortClass(port), icmpType)
 	if list, ok := s.services[wanted]; ok {
 		return list
 	}

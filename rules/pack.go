@@ -21,12 +21,19 @@ const (
 	Local    Kind = "local"    // a site's own approved flows
 )
 
+// Status of a pack: how far its flows can be relied on. The zero value is a pack that somebody wrote or reviewed.
+type Status string
+
+// DraftStatus is a pack that a program drafted from a document and nobody has reviewed yet.
+const DraftStatus Status = "draft"
+
 // Pack is one file: what one product's documentation says. YAML and JSON use the same keys.
 type Pack struct {
 	Name           string            `yaml:"name" json:"name"`
 	Kind           Kind              `yaml:"kind" json:"kind"`
 	Title          string            `yaml:"title" json:"title"`
 	ProductVersion string            `yaml:"product_version" json:"product_version"`
+	Status         Status            `yaml:"status" json:"status,omitempty"`
 	Documents      []Document        `yaml:"documents" json:"documents"`
 	SourceRanges   map[string]string `yaml:"source_ranges" json:"source_ranges"` // OS family -> "FIRST-LAST" where the document states one
 	Roles          []Role            `yaml:"roles" json:"roles"`

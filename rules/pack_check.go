@@ -92,6 +92,7 @@ func ident[T any](c *checker, kind string, name *string, entry *T, seen map[stri
 func (k *packChecker) head() {
 	p := k.pack
 	k.oneOf("kind", (*string)(&p.Kind), p, string(Vendor), string(Baseline), string(Local))
+	k.oneOf("status", (*string)(&p.Status), &p.Status, string(DraftStatus), "")
 	if !isName(p.Name) {
 		k.fail(fmt.Sprintf("%q is no pack name", p.Name), "write small letters, digits, dots and hyphens", &p.Name)
 	}

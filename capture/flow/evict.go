@@ -32,12 +32,36 @@ func (r *record) rank() rank {
 	return rankReplied
 }
 
-// evictedShare is the part of a full table that is made free at once: the cost of that, a sweep and three looks at every record, is
+// evictedShare is the part of a full table that is chosen to be made free: the cost of that, a sweep and three looks at every record, is
 // shared by as many new connections.
 const evictedShare = 8
 
-// evict ends n connections: the least ranks, in the last of them those that have been silent the longest.
-func (t *Table) evict(n int) {
+// leavingAtOnce is how many of the chosen end for each new connection that there may be: all at once would keep the packets that come
+// meanwhile waiting for longer than the ring of a live capture holds.
+const leavingAtOnce = 4
+
+// leaving are connections that were chosen to make room, in the order of their first packets. They end little by little; one that speaks
+// meanwhile stays.
+type leaving struct {
+	list []aged
+	head int
+}
+
+func (l *leaving) done() bool { return l.head == len(l.list) }
+
+// leave ends the next n of the chosen that are open and have been silent since.
+func (t *Table) leave(n int) {
+	l := &t.leaving
+	for ; n > 0 && !l.done(); l.head++ {
+		if c := &l.list[l.head]; t.stillOpen(c.victim) && t.records.of[c.rec].last == c.last {
+			t.end(c.rec, EndEvicted)
+			n--
+		}
+	}
+}
+
+// choose finds n connections to end: the least ranks, in the last of them those that have been silent the longest.
+func (t *Table) choose(n int) {
 	var count [ranks]int
 	var oldest, newest [ranks]int64
 	t.records.each(func(_ uint32, r *record) {
@@ -54,22 +78,21 @@ func (t *Table) evict(n int) {
 		last++
 	}
 	cut := t.slice(last, oldest[last], newest[last], n)
-	t.victims = t.victims[:0]
+	chosen := t.leaving.list[:0]
 	var edge []aged
 	t.records.each(func(rec uint32, r *record) {
 		k := r.rank()
 		switch {
 		case k < last || k == last && cut.slice(r.last) < cut.edge:
-			t.victims = append(t.victims, victim{r.id, rec})
+			chosen = append(chosen, aged{victim{r.id, rec}, r.last})
 		case k == last && cut.slice(r.last) == cut.edge:
 			edge = append(edge, aged{victim{r.id, rec}, r.last})
 		}
 	})
 	slices.SortFunc(edge, func(a, b aged) int { return cmp.Or(cmp.Compare(a.last, b.last), t.compare(a.victim, b.victim)) })
-	for _, c := range edge[:cut.within] {
-		t.victims = append(t.victims, c.victim)
-	}
-	t.endVictims(EndEvicted)
+	chosen = append(chosen, edge[:cut.within]...)
+	slices.SortFunc(chosen, func(a, b aged) int { return t.compare(a.victim, b.victim) })
+	t.leaving = leaving{list: chosen}
 }
 
 type aged struct {

@@ -31,34 +31,40 @@ type youth struct {
 	unpreviewed    uint64
 }
 
-// queue is first in, first out.
+// queue is first in, first out: a ring that grows as it fills.
 type queue struct {
-	list []young
-	head int
+	ring  []young // its length is 0 or a power of two
+	first int     // position of the oldest
+	n     int
 }
 
+const firstQueue = 1 << 10
+
 func (q *queue) push(y young) bool {
-	if len(q.list)-q.head == maxYoung {
+	if q.n == maxYoung {
 		return false
 	}
-	if q.head > maxYoung { // what was taken is more than what is left
-		q.list = q.list[:copy(q.list, q.list[q.head:])]
-		q.head = 0
+	if q.n == len(q.ring) {
+		grown := make([]young, max(2*q.n, firstQueue))
+		copy(grown[copy(grown, q.ring[q.first:]):], q.ring[:q.first])
+		q.ring, q.first = grown, 0
 	}
-	q.list = append(q.list, y)
+	*q.at(q.n) = y
+	q.n++
 	return true
 }
 
+// at is the ith oldest.
+func (q *queue) at(i int) *young { return &q.ring[(q.first+i)&(len(q.ring)-1)] }
+
 // older takes the first one if it was born at t or before.
 func (q *queue) older(t int64) (y young, ok bool) {
-	if q.head == len(q.list) {
-		q.list, q.head = q.list[:0], 0
+	if q.n == 0 || q.at(0).born > t {
 		return y, false
 	}
-	if y = q.list[q.head]; y.born > t {
-		return y, false
-	}
-	q.head++
+	y = *q.at(0)
+	q.first = (q.first + 1) & (len(q.ring) - 1)
+	q.n--
 	return y, true
 }
 
@@ -142,9 +148,12 @@ func (t *Table) Step(by int64) {
 		}
 	})
 	for _, q := range []*queue{&t.youth.fresh, &t.youth.waiting} {
-		for i := q.head; i < len(q.list); i++ {
-			q.list[i].born += by
+		for i := range q.n {
+			q.at(i).born += by
 		}
+	}
+	for i := range t.leaving.list {
+		t.leaving.list[i].last += by
 	}
 }
 
@@ -206,7 +215,10 @@ func (t *Table) Tracks(c *Conn, x, y netip.AddrPort) bool {
 		src, dst := x.Addr().As16(), y.Addr().As16()
 		t.hasher.SetEnds6(&p, &exact, &src, &dst)
 	}
-	open := func(rec uint32) bool { return t.between(rec, &p, &exact) }
+	open := func(rec uint32) bool {
+		p.Context = t.records.of[rec].context
+		return t.match(rec, &p, &exact)
+	}
 	if t.hasher.contexts == nil {
 		return t.index.find(p.Hash, open) != 0
 	}

@@ -49,6 +49,7 @@ type Table struct {
 
 	dead      []uint32 // ended since the last batch
 	victims   []victim
+	leaving   leaving
 	histogram []uint32
 	carried   map[uint32]*carry
 	told      told
@@ -138,8 +139,10 @@ func (t *Table) makeRoom() {
 	if t.sweepDue(full) {
 		t.sweep()
 	}
-	if over := t.open + max(t.limit/evictedShare, int(t.step)) - t.limit; full && over > 0 {
-		t.evict(over)
+	t.leave(leavingAtOnce * int(t.step))
+	if over := t.open + max(t.limit/evictedShare, int(t.step)) - t.limit; full && over > 0 && t.leaving.done() {
+		t.choose(over)
+		t.leave(leavingAtOnce * int(t.step))
 	}
 }
 
@@ -155,6 +158,12 @@ func (t *Table) add(b *Batch, from, to int) {
 		t.touched += t.records.of[rec].a
 		if packets[i].Bits&IPv6 != 0 {
 			t.touched += t.records.of[rec|1].a // second line of the pair, where a wide record goes on
+		}
+		t.touched += uint32(t.losses.slots.of[rec])
+	}
+	for i := from; i < to; i++ {
+		if packets[i].Proto == TCP {
+			t.touched += t.losses.watches[t.losses.slots.of[t.candidates[i]]].streams[0].next
 		}
 	}
 	for i := from; i < to; i++ {
@@ -243,16 +252,11 @@ func (t *Table) sound(p *Packet, i int) bool {
 
 // match compares the whole key, exact addresses included.
 func (t *Table) match(rec uint32, p *Packet, exact *[2][16]byte) bool {
-	if t.hasher.contexts != nil && t.contexts.keyOf(t.records.of[rec].context) != t.contexts.keyOf(p.Context) {
-		return false
-	}
-	return t.between(rec, p, exact)
-}
-
-// between compares the ends, and says whether the connection is open.
-func (t *Table) between(rec uint32, p *Packet, exact *[2][16]byte) bool {
 	r := &t.records.of[rec]
 	if r.a != p.A || r.b != p.B || r.pa != p.PortA || r.pb != p.PortB || r.proto != p.Proto || r.flags&live == 0 {
+		return false
+	}
+	if t.hasher.contexts != nil && t.contexts.keyOf(r.context) != t.contexts.keyOf(p.Context) {
 		return false
 	}
 	if p.Bits&IPv6 == 0 {
@@ -317,6 +321,7 @@ func (t *Table) create(p *Packet, exact *[2][16]byte) uint32 {
 // Close ends all connections that are open and gives the memory back. Only Counters may be called afterwards.
 func (t *Table) Close() {
 	t.closing = true
+	t.leaving = leaving{}
 	t.victims = slices.Grow(t.victims[:0], t.open)
 	t.records.each(func(rec uint32, r *record) { t.victims = append(t.victims, victim{r.id, rec}) })
 	t.endVictims(EndInput)

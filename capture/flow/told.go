@@ -89,3 +89,20 @@ func (t *Table) AddFact(rec uint32, f Fact) {
 	}
 	t.told.add(rec, f)
 }
+
+// Touch loads what AddFact will need of the packets of a batch that have the bit Head, from from until before to.
+func (t *Table) Touch(b *Batch, from, to int) {
+	for i := from; i < to; i++ {
+		if b.Packets[i].Bits&Head != 0 {
+			t.touched += t.told.slots.of[b.Record[i]]
+		}
+	}
+	for i := from; i < to; i++ {
+		if b.Packets[i].Bits&Head == 0 {
+			continue
+		}
+		if facts := t.told.lists[t.told.slots.of[b.Record[i]]]; len(facts) > 0 {
+			t.touched += uint32(facts[len(facts)-1].Packet)
+		}
+	}
+}

@@ -12,6 +12,7 @@ import (
 type conversation struct {
 	in       *Inspector
 	rec      uint32
+	slot     uint32 // where it stands in heldConversations
 	proto    flow.Proto
 	ends     [2]netip.AddrPort
 	orig     int           // TCP: the side that opened it, by its handshake; -1 where none was seen
@@ -135,11 +136,11 @@ func (c *conversation) add(kind flow.FactKind, origin flow.NameOrigin, value str
 // keep counts n more bytes that state holds until the end of the conversation; false where too much is held already. A kind that has kept
 // bytes must not answer no to a side's first datagram.
 func (c *conversation) keep(n int) bool {
-	if c.in.held+n > maxHeld {
+	if c.in.bytes+n > maxHeld {
 		return false
 	}
 	c.kept += n
-	c.in.held += n
+	c.in.bytes += n
 	return true
 }
 

@@ -222,8 +222,12 @@ func (h *harness) put(s segment) {
 func (h *harness) close(t testing.TB) {
 	t.Helper()
 	h.table.Close()
-	if in := h.inspector; len(in.byRecord) != 0 || in.waiting.n != 0 || in.followed != 0 || in.held != 0 {
-		t.Fatalf("after the end: %d conversations, %d waiting, %d followed, %d bytes held", len(in.byRecord), in.waiting.n, in.followed, in.held)
+	in, open := h.inspector, 0
+	for range in.held.each {
+		open++
+	}
+	if open != 0 || in.waiting.n != 0 || in.followed != 0 || in.bytes != 0 {
+		t.Fatalf("after the end: %d conversations, %d waiting, %d followed, %d bytes held", open, in.waiting.n, in.followed, in.bytes)
 	}
 	for _, c := range h.conns {
 		checkFacts(t, c.Facts)
@@ -321,4 +325,13 @@ func kept(c *flow.Conn) flow.Conn {
 	k := *c
 	k.Facts = slices.Clone(c.Facts)
 	return k
+}
+
+// each gives all conversations.
+func (h *heldConversations) each(yield func(*conversation) bool) {
+	for _, slot := range h.slots {
+		if slot != 0 && !yield(h.all[slot]) {
+			return
+		}
+	}
 }

@@ -42,15 +42,16 @@ type Counters struct {
 type Inspector struct {
 	table    *flow.Table
 	learn    Learn
-	byRecord map[uint32]*conversation
+	held     heldConversations
 	waiting  list // TCP, not recognised
 	overUDP  list // UDP, recognised and followed
 	followed int
-	held     int           // bytes in sides and states
+	bytes    int           // in sides and states
 	free     *conversation // to be used again, linked by after
 	spare    [][]byte
 	now      int64 // the last usable packet time
 	counters Counters
+	touched  uint64 // keeps the loads that only warm the cache
 }
 
 // packet is where something was told.
@@ -62,7 +63,7 @@ type packet struct {
 
 // New makes an Inspector that adds its facts to t.
 func New(t *flow.Table, l Learn) *Inspector {
-	return &Inspector{table: t, learn: l, byRecord: map[uint32]*conversation{}}
+	return &Inspector{table: t, learn: l, held: heldConversations{all: make([]*conversation, 1)}}
 }
 
 // Counters are the numbers so far.
@@ -76,7 +77,7 @@ func (in *Inspector) Packet(b *flow.Batch, i int, payload []byte) {
 	if !in.table.Wants(rec) {
 		return
 	}
-	c := in.byRecord[rec]
+	c := in.held.of(rec)
 	if c == nil {
 		c = in.open(b, i)
 	}
@@ -84,7 +85,7 @@ func (in *Inspector) Packet(b *flow.Batch, i int, payload []byte) {
 	from := int(p.Bits & flow.FromB)
 	if p.Proto == flow.TCP {
 		in.segment(c, p, from, payload, b.Payload[i] > uint32(len(payload)))
-		if in.byRecord[rec] == c {
+		if in.held.of(rec) == c {
 			c.follows()
 		}
 		return
@@ -94,7 +95,7 @@ func (in *Inspector) Packet(b *flow.Batch, i int, payload []byte) {
 
 // Ending tells that the connection of a record ends: what is known of it by now is all there will be.
 func (in *Inspector) Ending(rec uint32) {
-	if c := in.byRecord[rec]; c != nil {
+	if c := in.held.of(rec); c != nil {
 		if len(c.sides[0].later)+len(c.sides[1].later) > 0 {
 			in.lost(c) // bytes before them never came
 			return
@@ -126,7 +127,7 @@ func (in *Inspector) open(b *flow.Batch, i int) *conversation {
 	if in.waiting.n >= maxWaiting {
 		in.crowd(in.waiting.first)
 	}
-	in.byRecord[c.rec] = c
+	in.held.put(c)
 	in.waiting.add(c)
 	return c
 }
@@ -198,7 +199,7 @@ func (in *Inspector) follow(c *conversation) bool {
 	if c.proto != flow.TCP {
 		in.overUDP.add(c)
 	}
-	in.byRecord[c.rec] = c
+	in.held.put(c)
 	in.table.Follow(c.rec)
 	return true
 }
@@ -222,11 +223,11 @@ func (in *Inspector) conclude(c *conversation) {
 	if c.followed {
 		in.followed--
 	}
-	in.held -= c.kept
+	in.bytes -= c.kept
 	for i := range c.sides {
-		in.held -= c.sides[i].size()
+		in.bytes -= c.sides[i].size()
 	}
-	delete(in.byRecord, c.rec)
+	in.held.drop(c.rec)
 	in.table.Decide(c.rec)
 	in.release(c)
 }
@@ -235,10 +236,10 @@ func (in *Inspector) conclude(c *conversation) {
 func (in *Inspector) take() *conversation {
 	c := in.free
 	if c == nil {
-		return &conversation{in: in}
+		return in.held.make(in)
 	}
 	in.free = c.after
-	*c = conversation{in: in, sides: [2]side{{later: c.sides[0].later[:0]}, {later: c.sides[1].later[:0]}}}
+	*c = conversation{in: in, slot: c.slot, sides: [2]side{{later: c.sides[0].later[:0]}, {later: c.sides[1].later[:0]}}}
 	return c
 }
 

@@ -64,7 +64,7 @@ func TestLimitOfBytes(t *testing.T) {
 		for _, s := range ask(n, string(part)) {
 			h.send(s)
 		}
-		most = max(most, h.inspector.held)
+		most = max(most, h.inspector.bytes)
 	}
 	if most > maxHeld || most < maxHeld-maxHead {
 		t.Errorf("at most %d bytes held", most)
@@ -85,7 +85,7 @@ func TestMemoryOfIdle(t *testing.T) {
 	if h.inspector.followed != 1 || len(h.inspector.spare) != 1 {
 		t.Errorf("%d followed, %d buffers to spare", h.inspector.followed, len(h.inspector.spare))
 	}
-	for _, c := range h.inspector.byRecord {
+	for c := range h.inspector.held.each {
 		if n := cap(c.sides[0].buf) + cap(c.sides[1].buf); n != 0 {
 			t.Errorf("%d bytes for nothing", n)
 		}

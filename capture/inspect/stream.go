@@ -79,7 +79,7 @@ func (in *Inspector) segment(c *conversation, p *flow.Packet, from int, data []b
 	for open && len(s.later) > 0 && int32(s.later[0].seq-s.next) <= 0 {
 		piece := s.later[0]
 		s.later = slices.Delete(s.later, 0, 1)
-		in.held -= len(piece.data)
+		in.bytes -= len(piece.data)
 		old := int(s.next - piece.seq)
 		s.next += uint32(max(len(piece.data)-old, 0))
 		open = in.deliver(c, from, piece.data[min(old, len(piece.data)):])
@@ -100,7 +100,7 @@ func (s *side) place(in *Inspector, seq uint32, data []byte, cut bool) bool {
 	for _, p := range s.later {
 		waiting += len(p.data)
 	}
-	if ahead < -maxLater || ahead > maxLater+maxHead || ahead > 0 && (waiting+len(data) > maxLater || len(s.later) >= maxPieces) || in.held+len(data) > maxHeld {
+	if ahead < -maxLater || ahead > maxLater+maxHead || ahead > 0 && (waiting+len(data) > maxLater || len(s.later) >= maxPieces) || in.bytes+len(data) > maxHeld {
 		return false
 	}
 	i := len(s.later)
@@ -111,7 +111,7 @@ func (s *side) place(in *Inspector, seq uint32, data []byte, cut bool) bool {
 		data = slices.Clone(data)
 	}
 	s.later = slices.Insert(s.later, i, piece{seq, data, cut})
-	in.held += len(data)
+	in.bytes += len(data)
 	return true
 }
 
@@ -127,7 +127,7 @@ func (in *Inspector) deliver(c *conversation, from int, data []byte) bool {
 	s.skip = 0
 	if len(s.buf) > 0 {
 		s.buf = append(s.buf, data...)
-		in.held += len(data)
+		in.bytes += len(data)
 		data = s.buf
 	}
 	for {
@@ -172,10 +172,10 @@ func (in *Inspector) read(c *conversation, from int, data []byte) bool {
 			break
 		}
 	}
-	if in.byRecord[c.rec] != c {
+	if in.held.of(c.rec) != c {
 		return false
 	}
-	if len(data) > maxHead || in.held+len(data)-len(s.buf) > maxHeld {
+	if len(data) > maxHead || in.bytes+len(data)-len(s.buf) > maxHeld {
 		in.lost(c)
 		return false
 	}
@@ -185,7 +185,7 @@ func (in *Inspector) read(c *conversation, from int, data []byte) bool {
 
 // hold keeps the unread bytes of a side, which may be a part of those that it has kept.
 func (in *Inspector) hold(s *side, data []byte) {
-	in.held += len(data) - len(s.buf)
+	in.bytes += len(data) - len(s.buf)
 	switch n := len(in.spare); {
 	case len(data) == 0:
 		in.recycle(s)

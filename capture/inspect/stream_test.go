@@ -161,8 +161,8 @@ func TestHeadLimits(t *testing.T) {
 			h := newHarness()
 			for _, s := range segments {
 				h.send(s)
-				if h.inspector.held > maxHead+maxLater+1460 {
-					t.Fatalf("%d bytes held", h.inspector.held)
+				if h.inspector.bytes > maxHead+maxLater+1460 {
+					t.Fatalf("%d bytes held", h.inspector.bytes)
 				}
 			}
 			if c := h.inspector.Counters(); c.Lost != 1 {

@@ -25,8 +25,8 @@ type Plan struct {
 type Right uint8
 
 const (
-	Packets      Right = 1 << iota // packet sockets, for interfaces that come back: CAP_NET_RAW
-	Translations                   // what the kernel's connection tracking knows: CAP_NET_ADMIN
+	Packets      Right = 1 << iota // packet and route sockets, for interfaces that come back: CAP_NET_RAW
+	Translations                   // netfilter sockets, for what the kernel's connection tracking knows: CAP_NET_ADMIN
 )
 
 // Measure is one of the things that were to be enforced.

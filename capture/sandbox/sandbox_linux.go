@@ -29,6 +29,9 @@ func Enter(p Plan) (Enforced, error) {
 	e.add(Capabilities, limitCapabilities(p.Keep))
 	e.add(NoNewPrivileges, errnoError(psx.Syscall6(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0)))
 	files, ports := limitFiles(&p)
+	if len(p.Connect) == 0 {
+		ports = nil // there are no sockets
+	}
 	calls := limitCalls(&p)
 	e.add(Files, files)
 	e.add(Network, cmp.Or(calls, ports))
@@ -127,13 +130,13 @@ func limitFiles(p *Plan) (files, ports error) {
 		config.Scoped &^= ll.ScopeAbstractUnixSocket
 	}
 	if err := config.BestEffort().Restrict(rules...); err != nil {
-		err = fmt.Errorf("Landlock: %w", err)
+		err = fmt.Errorf("the rules of Landlock: %w", err)
 		return err, err
 	}
 	if abi < 3 {
 		files = fmt.Errorf("the kernel's Landlock %d cannot keep files from being cut: 3 does (Linux 6.2)", abi)
 	}
-	if abi < 4 && len(p.Connect) > 0 {
+	if abi < 4 {
 		ports = fmt.Errorf("the kernel's Landlock %d cannot tell ports: 4 does (Linux 6.7)", abi)
 	}
 	return files, ports

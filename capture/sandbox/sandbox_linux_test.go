@@ -132,8 +132,10 @@ func testOffline(t *testing.T, as *syscall.Credential) {
 	dir := dirForAll(t)
 	for _, name := range []string{"in/", "out/", "made/", "other/", "in/capture", "out/old", "other/secret"} {
 		path := filepath.Join(dir, name)
-		err := os.Mkdir(path, 0o777)
-		if !strings.HasSuffix(name, "/") {
+		var err error
+		if strings.HasSuffix(name, "/") {
+			err = os.Mkdir(path, 0o777)
+		} else {
 			err = os.WriteFile(path, []byte("text"), 0o666)
 		}
 		if err := errors.Join(err, os.Chmod(path, 0o777)); err != nil { // whatever the umask
@@ -181,8 +183,8 @@ func TestUser(t *testing.T) {
 	lines, pid := enter(t, nil, "user", account.Username)
 	wants(t, lines, 6, strings.Replace(everything, "limited: ", "limited: user, ", 1))
 	four := func(id string) string { return strings.TrimSpace(strings.Repeat(id+" ", 4)) }
-	const packets = "0000000000002000"
-	threads(t, pid, map[string]string{"Uid": four(account.Uid), "Gid": four(account.Gid), "Groups": "", "CapInh": none, "CapPrm": packets, "CapEff": packets, "CapAmb": none,
+	const rawAndAdmin = "0000000000003000"
+	threads(t, pid, map[string]string{"Uid": four(account.Uid), "Gid": four(account.Gid), "Groups": "", "CapInh": none, "CapPrm": rawAndAdmin, "CapEff": rawAndAdmin, "CapAmb": none,
 		"NoNewPrivs": "1", "Seccomp": "2"})
 }
 

@@ -45,6 +45,8 @@ type Alert struct {
 	Connections uint64            // so far
 	Bytes       uint64
 	Since       int64 // when it began; 0 where that is not known
+
+	Acknowledged *Acknowledged // who knows of it, or knew; nil: nobody is known to
 }
 
 // Flood is findings that were folded, in one window of time.
@@ -102,9 +104,12 @@ func outcomeRank(o flow.Outcome) int {
 	return 2
 }
 
-// raise counts an alert and gives it to whoever wants it.
+// raise counts an alert and gives it to whoever wants it, unless what it is about is acknowledged.
 func (m *Monitor) raise(a Alert) {
 	a.Time = m.now
+	if m.hold(&a) {
+		return
+	}
 	m.counters.Alerts[a.Kind]++
 	if m.opts.Alert != nil {
 		m.opts.Alert(a)

@@ -34,6 +34,10 @@ type Options struct {
 	OnJudged func(*flow.Conn, classify.Judgement)
 }
 
+// maxAttempts bounds the findings of a period that began as an attempt without an answer. A flood makes as many as it may: they are to cost neither the memory of
+// a gateway nor, at each checkpoint, its time.
+const maxAttempts = 1 << 12
+
 // Monitor is for one goroutine. Its memory is bounded by the limits named in this package; Counters says what did not fit.
 //
 // The packet clock is what Tick, and the other methods that take a time, told last. A time that is more than a second before it means that the clock was set back; where more than a
@@ -60,6 +64,8 @@ type Monitor struct {
 	nextQuiet int64
 	nextBeat  int64
 	counters  Counters
+
+	acknowledged map[string]*acknowledged // by id of the finding; none has ended
 }
 
 // verdict is what a judgement says that alerts ask for.
@@ -70,6 +76,7 @@ type Counters struct {
 	Alerts       map[Kind]uint64
 	Connections  uint64 // observed
 	Repeated     uint64 // connections of findings that were told already
+	Acknowledged uint64 // alerts that were held back, because what they are about is acknowledged
 	Folded       uint64 // connections of findings that were told as a flood
 	Findings     int    // that are told and not resolved
 	Pending      int    // open connections of which a finding was told
@@ -106,7 +113,7 @@ func New(set *rules.Set, warnings []string, now int64, o Options) *Monitor {
 // audit begins a part of the period.
 func (m *Monitor) audit() {
 	o := classify.Options{Tool: m.opts.Tool, Invocation: m.opts.Invocation, Warnings: m.warnings, Filter: m.opts.Filter, Period: m.period, Since: m.blind.clear(m.now),
-		Scheduled: m.followed(), OnJudged: m.judged}
+		Scheduled: m.followed(), Attempts: maxAttempts, OnJudged: m.judged}
 	m.auditor = classify.New(m.set, o)
 	m.memory.teach(m.auditor)
 }
@@ -288,6 +295,7 @@ func (m *Monitor) Tick(now int64) {
 	}
 	m.quiet()
 	m.overdue()
+	m.lapsed()
 	if m.now >= m.nextBeat {
 		m.nextBeat = m.now + m.opts.HeartbeatEvery
 		m.beat()

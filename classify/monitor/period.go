@@ -137,6 +137,9 @@ func (m *Monitor) Snapshot(c classify.Capture) (*classify.Audit, error) {
 	return whole, errors.Join(err, failed)
 }
 
+// Findings is how many findings of connections the part that goes on has. The cost of Snapshot grows with it.
+func (m *Monitor) Findings() int { return m.auditor.Findings() }
+
 func (m *Monitor) finish(c classify.Capture) (*classify.Audit, error) {
 	a, err := m.auditor.Finish(c)
 	if errors.Is(err, classify.ErrLedger) {
