@@ -192,7 +192,7 @@ func TestCombineKnowsEveryField(t *testing.T) {
 		}
 	}
 	a, b := auditOf(t, 2000, 3, "a.pcap"), auditOf(t, 2000, 4, "b.pcap")
-	out, err := Combine([]Source{source("a.json", a), source("b.json", b)}, Tool{"pcapaudit", "test"})
+	out, err := Combine([]Source{source("a.json", a), source("b.json", b)}, Tool{Name: "pcapaudit", Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package classify
 import (
 	"cmp"
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -82,6 +83,9 @@ type FailedCondition struct {
 	Reason    string `json:"reason"`
 }
 
+// count is how many reasons there are.
+func (w why) count() int { return bits.OnesCount32(uint32(w)) }
+
 // trail is a connection that was judged, with what judging left.
 type trail struct {
 	a       *Auditor
@@ -142,14 +146,14 @@ func connectionWords(c *flow.Conn) string {
 
 // scopeWords say why a connection is not judged.
 var scopeWords = map[why]string{
-	whyOutside:       "neither end is a host of the site or inside its networks",
-	whyLinkControl:   "it is what hosts and routers say about the link itself",
-	whyBackground:    "the site says under background: that it is out of scope",
-	whyOutsidePeriod: "it lies outside the period that is judged",
+	whyOutside:         "neither end is a host of the site or inside its networks",
+	whyLinkControl:     "it is what hosts and routers say about the link itself",
+	whyBackground:      "the site says under background: that it is out of scope",
+	whyOutsidePeriod:   "it lies outside the period that is judged",
 	whyPlatformService: "a document lists the service as traffic of the platform, in a table without roles, and no flow between roles documents it",
-	whyICMPError:     "it is an ICMP error about connections that are judged themselves",
-	whyCarrier:       "the site says that this tunnel carries what is judged by itself",
-	whyTranslatedLeg: "it lies behind an address translation, of which the other side is judged",
+	whyICMPError:       "it is an ICMP error about connections that are judged themselves",
+	whyCarrier:         "the site says that this tunnel carries what is judged by itself",
+	whyTranslatedLeg:   "it lies behind an address translation, of which the other side is judged",
 }
 
 // decided says which step of the procedure gave the verdict.

@@ -77,10 +77,22 @@ func (t *trail) broken(k *checked) []FailedCondition {
 	list := []FailedCondition{}
 	for w := whyOriginator; w <= whyUnannounced; w <<= 1 {
 		if k.broken&w != 0 {
-			list = append(list, FailedCondition{w.names()[0], t.a.broken(w, &f)})
+			list = append(list, FailedCondition{w.names()[0], t.a.broken(w, &f) + t.statedAt(w, k.Flow)})
 		}
 	}
 	return list
+}
+
+// statedAt is where the site says what a condition rests on: " (site.yaml:12:5)".
+func (t *trail) statedAt(w why, f *rules.Flow) string {
+	hours, entry := t.a.set.HoursEntry(f), t.a.set.ConditionEntry(f, t.c.First)
+	switch {
+	case w == whyHours && hours != nil:
+		return t.at(t.a.set.Site.Stated(hours))
+	case w == whyCondition && entry != nil:
+		return t.at(t.a.set.Site.Stated(entry))
+	}
+	return ""
 }
 
 // passedOver are the flows that fit by roles, protocol and port, and that nothing but another source port or an announcement would make this connection's.
@@ -149,7 +161,7 @@ func (t *trail) joining() []ExplainedFlow {
 	var near []rules.Candidate
 	v := &t.j.view
 	for _, cand := range t.a.set.Joining(v.orig, v.resp) {
-		if o := (option{Candidate: cand}); !t.listed[cand.Flow] && !cand.Flow.Reference && o.reservedEnds() == 0 {
+		if o := (option{Candidate: cand}); !t.listed[cand.Flow] && (o.reservedEnds() == 0 || cand.Flow == t.j.flow) {
 			near = append(near, cand)
 		}
 	}

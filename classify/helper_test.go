@@ -305,7 +305,7 @@ func one(s string) []string {
 func audit(t testing.TB, s *rules.Set, text string, change func(*Capture)) *Audit {
 	t.Helper()
 	list := conns(t, text)
-	a := New(s, Options{Tool: Tool{"pcapaudit", "test"}})
+	a := New(s, Options{Tool: Tool{Name: "pcapaudit", Version: "test"}})
 	for _, c := range list {
 		a.Observe(c)
 	}

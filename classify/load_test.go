@@ -22,7 +22,7 @@ func encoded(t testing.TB, a *Audit) []byte {
 func auditOf(t testing.TB, n int, seed uint64, input string) *Audit {
 	t.Helper()
 	list := randomConns(t, n, seed)
-	a := New(set(t, testSite, testPack), Options{Tool: Tool{"pcapaudit", "test"}, Invocation: &Invocation{Captures: []string{input}}})
+	a := New(set(t, testSite, testPack), Options{Tool: Tool{Name: "pcapaudit", Version: "test"}, Invocation: &Invocation{Captures: []string{input}}})
 	for _, c := range list {
 		a.Observe(c)
 	}

@@ -81,7 +81,5 @@ func (a *Auditor) Preview(c *flow.Conn) (f Finding, ok bool) {
 	if j.verdict == documented || j.verdict == excepted {
 		return Finding{}, false
 	}
-	one := folded{key: a.findingKeyOf(c, &j), first: c.First, last: c.Last, attempts: true}
-	one.add(a, c, &j)
-	return a.finding(&one, nil), true
+	return a.finding(a.foldedOf(c, &j), nil), true
 }

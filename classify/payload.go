@@ -127,9 +127,12 @@ func (o *option) told(p *payload, file uint16) string {
 	return fmt.Sprintf("%s where %s is documented, %s", p.encrypted.Value, cipherWords(o.Flow), packetWords(p.encrypted, file))
 }
 
-// packetWords gives "packet 17", and where that is in another input than expected "packet 17 of input 2", counted from 1.
+// packetWords gives "packet 17", where that is in another input than expected "packet 17 of input 2", counted from 1, and "as described" where there is no packet.
 func packetWords(f *flow.Fact, file uint16) string {
-	if f.File != file {
+	switch {
+	case f.Packet == 0:
+		return "as described"
+	case f.File != file:
 		return fmt.Sprintf("packet %d of input %d", f.Packet, f.File+1)
 	}
 	return fmt.Sprintf("packet %d", f.Packet)

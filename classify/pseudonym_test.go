@@ -151,7 +151,7 @@ func nameless() *Audit {
 			Summary: summary, Reason: reason, Look: look, Hosts: []string{}, Cite: []string{}, Outcomes: []OutcomeCount{}, Evidence: []Evidence{{ID: "0:1", File: "/home/klaus/bank.pcap", Orig: "10.9.0.7:1025", Resp: "[2001:db8:9::1]:22"}}}
 	}
 	return &Audit{
-		Schema: Schema, Tool: Tool{"pcapaudit", "0.1.0"}, Result: Result{Verdict: "deviations", Code: codeDeviations, Reasons: []string{}},
+		Schema: Schema, Tool: Tool{Name: "pcapaudit", Version: "0.1.0"}, Result: Result{Verdict: "deviations", Code: codeDeviations, Reasons: []string{}},
 		Invocation: &Invocation{Captures: []string{"/home/klaus"}, Rules: []string{"configmgr-2012", "bank.yaml"}, Nets: []string{"10.9.0.0/16"}, Hosts: []string{"10.9.0.7"}, Since: "2026-11-22"},
 		Inputs:     []Input{{Name: "/home/klaus/bank.pcap", SHA256: strings.Repeat("ab", 32), OS: "Linux mainframe-7", Interfaces: []Interface{{Name: "bank0", Filter: "host mainframe-7 and port 22 or net 10.9.0.0/16"}}}},
 		Packs:      []PackRef{{Name: "configmgr-2012", Title: "System Center 2012 Configuration Manager", Kind: "vendor"}, {Name: "bankpack", Title: "What Klaus wrote", Kind: "vendor", SHA256: strings.Repeat("cd", 32), File: "bank.yaml"}},

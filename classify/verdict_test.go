@@ -21,6 +21,7 @@ func checkLearned(t *testing.T, site, learned string, cases []verdictCase) {
 		text.WriteString(c.conn + "\n")
 	}
 	got := learnedLines(t, s, conns(t, text.String()), learned)
+	explainEach(t, site, conns(t, text.String()), learned)
 	for i, c := range cases {
 		if g := got[uint64(i+1)]; c.want != "" && g != c.want {
 			t.Errorf("%s\n got %s\nwant %s", c.conn, g, c.want)

@@ -27,6 +27,18 @@ func AlertLine(a *monitor.Alert, zone *time.Location) string {
 
 // AlertText is an alert in words, in one line that is safe for a terminal and for syslog. Times are of the zone.
 func AlertText(a *monitor.Alert, zone *time.Location) string {
+	text := strings.ToUpper(a.Severity) + " " + alertWords(a, zone)
+	if a.Next != "" {
+		text += "; next: " + a.Next
+	}
+	if a.ID != "" {
+		text += " [" + a.ID + "]"
+	}
+	return cleanTo(text, maxAlert)
+}
+
+// alertWords is an alert without its severity, its id and what to do, not clean.
+func alertWords(a *monitor.Alert, zone *time.Location) string {
 	text := string(a.Kind) + ": " + a.Text
 	switch {
 	case a.Finding != nil:
@@ -38,13 +50,19 @@ func AlertText(a *monitor.Alert, zone *time.Location) string {
 	case a.Since != 0 && a.Kind == monitor.KindResolved && a.Connections > 0:
 		text += fmt.Sprintf(", %s since %s", plural(a.Connections, "connection"), clock(a.Since, a.Time, zone))
 	}
-	if a.Next != "" {
-		text += "; next: " + a.Next
+	return text + acknowledgedText(a, zone)
+}
+
+// acknowledgedText says who knows of it, or that nobody is said to any more.
+func acknowledgedText(a *monitor.Alert, zone *time.Location) string {
+	n := a.Acknowledged
+	switch {
+	case n == nil:
+		return ""
+	case n.Until <= a.Time:
+		return "; told again: acknowledged by " + n.Who + " until " + clock(n.Until, a.Time, zone)
 	}
-	if a.ID != "" {
-		text += " [" + a.ID + "]"
-	}
-	return cleanTo(strings.ToUpper(a.Severity)+" "+text, maxAlert)
+	return "; acknowledged by " + n.Who + " until " + clock(n.Until, a.Time, zone) + " (" + n.Text + ")"
 }
 
 // findingAlert says what happened, between whom, how often, and what the document says instead.
@@ -125,6 +143,7 @@ func clock(at, now int64, zone *time.Location) string {
 
 type alertRecord struct {
 	Schema      string            `json:"schema"`
+	Event       string            `json:"event,omitempty"`
 	Time        string            `json:"time"`
 	Kind        string            `json:"kind"`
 	Change      string            `json:"change,omitempty"`
@@ -136,6 +155,7 @@ type alertRecord struct {
 	Connections uint64            `json:"connections"`
 	Bytes       uint64            `json:"bytes"`
 	Flood       *floodRecord      `json:"flood,omitempty"`
+	Known       *knownRecord      `json:"acknowledged,omitempty"`
 	Finding     *classify.Finding `json:"finding,omitempty"`
 }
 
@@ -152,15 +172,27 @@ type floodRecord struct {
 	Total    uint64                  `json:"total"`
 }
 
+type knownRecord struct {
+	Who   string `json:"who"`
+	Until string `json:"until"`
+	Text  string `json:"text"`
+}
+
 // AppendAlert appends an alert as one line of NDJSON, in ASCII: what is hostile on a terminal is escaped. Times of its text are UTC.
-func AppendAlert(b []byte, a *monitor.Alert) ([]byte, error) {
-	r := alertRecord{Schema: AlertSchema, Time: flow.Stamp(a.Time), Kind: string(a.Kind), Change: string(a.Change), Severity: a.Severity, ID: a.ID, Text: AlertText(a, time.UTC), Next: Clean(a.Next),
+func AppendAlert(b []byte, a *monitor.Alert) ([]byte, error) { return AppendEvent(b, a, "") }
+
+// AppendEvent is AppendAlert with the id that the alert has in a stream; "" for none.
+func AppendEvent(b []byte, a *monitor.Alert, id string) ([]byte, error) {
+	r := alertRecord{Schema: AlertSchema, Event: id, Time: flow.Stamp(a.Time), Kind: string(a.Kind), Change: string(a.Change), Severity: a.Severity, ID: a.ID, Text: AlertText(a, time.UTC), Next: Clean(a.Next),
 		Connections: a.Connections, Bytes: a.Bytes, Finding: a.Finding}
 	if a.Since != 0 {
 		r.Since = flow.Stamp(a.Since)
 	}
 	if f := a.Flood; f != nil {
 		r.Flood = &floodRecord{f.Verdict, f.From, f.Origs, f.Hosts, f.MoreThan, append([]string{}, f.Services...), f.More, append([]classify.OutcomeCount{}, f.Outcomes...), time.Duration(f.Window).Seconds(), f.Total}
+	}
+	if n := a.Acknowledged; n != nil {
+		r.Known = &knownRecord{n.Who, flow.Stamp(n.Until), n.Text}
 	}
 	text, err := json.Marshal(&r)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"pcapaudit/classify"
 )
 
-//go:embed html/*.tmpl html/style.css
+//go:embed html/*.tmpl html/*.css
 var htmlFiles embed.FS
 
 // The style sheet is allowed by its hash, so that nothing else in the page can bring a style or a script.

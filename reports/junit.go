@@ -227,7 +227,11 @@ func junitProperties(a *classify.Audit) []junitProperty {
 		list = append(list, junitProperty{fmt.Sprintf("input %d", i), inputName(in.Name) + ", SHA-256 " + orWord(in.SHA256, "not taken")})
 	}
 	for _, k := range a.Packs {
-		list = append(list, junitProperty{"pack " + k.Name, "SHA-256 " + k.SHA256})
+		about := "SHA-256 " + k.SHA256
+		if k.Status != "" {
+			about = k.Status + ", " + about
+		}
+		list = append(list, junitProperty{"pack " + k.Name, about})
 	}
 	if a.Site != nil {
 		list = append(list, junitProperty{"site " + a.Site.File, "SHA-256 " + a.Site.SHA256})

@@ -77,3 +77,12 @@ func lengthText(ns int64) string {
 	}
 	return d.Round(100 * time.Millisecond).String()
 }
+
+// writtenBy names the tool, and what it was kept from while it read packets.
+func writtenBy(a *classify.Audit) string {
+	text := a.Tool.Name + " " + a.Tool.Version
+	if a.Tool.Sandbox != "" {
+		text += " (" + a.Tool.Sandbox + ")"
+	}
+	return text
+}

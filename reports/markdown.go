@@ -301,7 +301,11 @@ func (t *ticket) identification(a *classify.Audit) {
 		row(fmt.Sprintf("input %d", i), inputName(in.Name), in.SHA256)
 	}
 	for _, k := range a.Packs {
-		row(escapeMarkdown(cleanText(k.Kind))+" pack", k.Name, k.SHA256)
+		what := cleanText(k.Kind) + " pack"
+		if k.Status != "" {
+			what += ", " + cleanText(k.Status)
+		}
+		row(escapeMarkdown(what), k.Name, k.SHA256)
 	}
 	all := len(a.Parts) + len(a.Inputs) + len(a.Packs)
 	for _, one := range []bool{a.Site != nil, a.Compared != nil, a.Annotations != nil, a.Evidence != nil} {
@@ -315,7 +319,7 @@ func (t *ticket) identification(a *classify.Audit) {
 		t.line("\nRules held:\n")
 		t.list(heldLines(a.Rules, ticketRows), false)
 	}
-	t.line("\nWritten by %s.", escapeMarkdown(cleanText(a.Tool.Name+" "+a.Tool.Version)))
+	t.line("\nWritten by %s.", escapeMarkdown(cleanText(writtenBy(a))))
 }
 
 // records are what the site and the files themselves say of how captures were made.

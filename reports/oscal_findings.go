@@ -132,7 +132,7 @@ func (b *oscalBuilder) resources() []oscalResource {
 			oscalProps("packets", fmt.Sprint(in.Packets), "bytes", fmt.Sprint(in.Size), "format", in.Format, "state", in.State, "first-packet", stamp(in.First), "last-packet", stamp(in.Last))))
 	}
 	for i, k := range b.audit.Packs {
-		list = append(list, b.resource(b.uuid("pack ", i), "Rule pack "+k.Name, k.File, k.SHA256, oscalProps("kind", k.Kind, "product-version", k.Version)))
+		list = append(list, b.resource(b.uuid("pack ", i), "Rule pack "+k.Name, k.File, k.SHA256, oscalProps("kind", k.Kind, "product-version", k.Version, "status", k.Status)))
 	}
 	for i, p := range b.audit.Parts {
 		list = append(list, b.resource(b.uuid("part ", i), "Combined audit "+p.File, p.File, p.SHA256, oscalProps("result", p.Verdict)))

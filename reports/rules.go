@@ -14,15 +14,23 @@ import (
 func PackList(w io.Writer, packs []*rules.Pack, look Look) error {
 	var rows [][]string
 	for _, k := range packs {
-		rows = append(rows, []string{cleanText(k.Name), string(k.Kind), number(uint64(len(k.Flows))), number(uint64(len(k.Roles))), cleanText(k.Title)})
+		rows = append(rows, []string{cleanText(k.Name), strings.Join(packKind(k), ", "), number(uint64(len(k.Flows))), number(uint64(len(k.Roles))), cleanText(k.Title)})
 	}
 	return grid(w, look.width(), []column{{title: "pack"}, {title: "kind"}, {title: "flows", right: true}, {title: "roles", right: true}, {title: "title", flex: true}}, rows)
+}
+
+// packKind is what sort of pack it is: its kind, and its status if it has one.
+func packKind(k *rules.Pack) []string {
+	if k.Status == "" {
+		return []string{string(k.Kind)}
+	}
+	return []string{string(k.Kind), string(k.Status)}
 }
 
 // PackTable writes one pack for reading: roles, conditions, then every flow with its citation.
 func PackTable(w io.Writer, k *rules.Pack, look Look) error {
 	p := &page{w: w, look: look}
-	p.para(0, "", p.paint(cleanText(k.Name), color.Bold)+": "+cleanText(k.Title)+" ("+string(k.Kind)+")")
+	p.para(0, "", p.paint(cleanText(k.Name), color.Bold)+": "+cleanText(k.Title)+" ("+strings.Join(packKind(k), ", ")+")")
 	for _, d := range k.Documents {
 		p.para(2, "document ", cleanText(fmt.Sprintf("%s: %s %s %s", d.ID, d.Title, d.Date, d.File)))
 	}

@@ -192,7 +192,11 @@ func sarifInvocationOf(a *classify.Audit) sarifInvocation {
 func sarifProperties(a *classify.Audit) map[string]any {
 	packs := []map[string]string{}
 	for _, k := range a.Packs {
-		packs = append(packs, map[string]string{"name": cleanText(k.Name), "kind": cleanText(k.Kind), "productVersion": cleanText(k.Version), "sha-256": digest(k.SHA256)})
+		pack := map[string]string{"name": cleanText(k.Name), "kind": cleanText(k.Kind), "productVersion": cleanText(k.Version), "sha-256": digest(k.SHA256)}
+		if k.Status != "" {
+			pack["status"] = cleanText(k.Status)
+		}
+		packs = append(packs, pack)
 	}
 	p := map[string]any{"packs": packs, "coveredFrom": stamp(a.Period.CoveredFrom), "coveredLast": stamp(a.Period.CoveredLast)}
 	if a.Site != nil {

@@ -140,6 +140,9 @@ func packsText(packs []classify.PackRef) []string {
 	var named, baseline []string
 	for _, k := range packs {
 		about := plural(uint64(k.Flows), "flow")
+		if k.Status != "" {
+			about = cleanText(k.Status) + ", " + about
+		}
 		if k.Installed != "" {
 			about += fmt.Sprintf(", for version %s; installed: %s", orWord(cleanText(k.Version), "not stated"), cleanText(k.Installed))
 		}

@@ -97,6 +97,9 @@ func (p *page) inputs(a *classify.Audit) {
 			continue
 		}
 		name := fmt.Sprintf("%s pack %s", cleanText(k.Kind), cleanText(k.Name))
+		if k.Status != "" {
+			name += ", " + cleanText(k.Status)
+		}
 		if k.File != "" {
 			name += ", " + cleanText(k.File)
 		}
@@ -117,7 +120,7 @@ func (p *page) inputs(a *classify.Audit) {
 	if len(folded) > 0 {
 		p.para(2, "", "baseline packs of the program (see --all): "+strings.Join(folded, ", "))
 	}
-	p.para(2, "", cleanText("written by "+a.Tool.Name+" "+a.Tool.Version))
+	p.para(2, "", cleanText("written by "+writtenBy(a)))
 }
 
 func (p *page) input(number int, in *classify.Input) {

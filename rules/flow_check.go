@@ -3,7 +3,6 @@ package rules
 import (
 	"fmt"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -28,12 +27,12 @@ func (k *packChecker) flow(f *Flow) {
 	}
 	k.roleNames("from", f, f.From)
 	k.roleNames("to", f, f.To)
-	k.oneOf("originator", &f.Originator, f, "from", "either")
+	k.oneOf("originator", &f.Originator, f, originatorWords...)
 	k.service(f)
 	k.expectation(f)
-	k.oneOf("scope", &f.Scope, f, "wan", "lan", "")
-	k.oneOf("satisfied_by", &f.SatisfiedBy, f, "any", "each")
-	k.oneOf("encryption", &f.Encryption, f, "required", "expected", "forbidden", "unstated")
+	k.oneOf("scope", &f.Scope, f, scopeWords...)
+	k.oneOf("satisfied_by", &f.SatisfiedBy, f, satisfiedWords...)
+	k.oneOf("encryption", &f.Encryption, f, encryptedWords...)
 	for i := range f.EncryptionProtocols {
 		k.oneOf("encryption protocol", &f.EncryptionProtocols[i], &f.EncryptionProtocols, encryptionWords...)
 	}
@@ -46,18 +45,11 @@ func (k *packChecker) flow(f *Flow) {
 	}
 }
 
-// encryptionWords are what encryption_protocols may name. tls is DTLS and QUIC too; mtls is TLS with certificates of both sides.
-var encryptionWords = []string{"tls", "mtls", "ssh", "smb", "ipsec"}
-
 // service checks protocol, ports, ICMP types and what belongs to them.
 func (k *packChecker) service(f *Flow) {
-	words := []string{"any", "unstated"}
-	for name := range protocols {
-		words = append(words, name)
-	}
-	sort.Strings(words)
+	words := protoWords("any", "unstated")
 	k.oneOf("proto", &f.Proto, f, words...)
-	specs := k.ports(f.Ports, f, "dynamic", "any", "unstated")
+	specs := k.ports(f.Ports, f, flowPortWords...)
 	known := slices.Contains(words, f.Proto)
 	hasPorts := f.Proto == "any" || f.Proto == "unstated" || len(ProtoOf(f.Proto)) > 0 && ProtoOf(f.Proto)[0].HasPorts()
 	switch {
@@ -66,7 +58,7 @@ func (k *packChecker) service(f *Flow) {
 	case known && hasPorts && len(f.Ports) == 0:
 		k.fail(fmt.Sprintf("flow %q has no ports", f.ID), "list the responder's ports, or any, or unstated where the document is silent", &f.Ports, f)
 	}
-	k.oneOf("ports_mode", &f.PortsMode, f, "all", "alternatives")
+	k.oneOf("ports_mode", &f.PortsMode, f, portsModeWords...)
 	if f.PortsMode == "alternatives" && len(f.Ports) < 2 {
 		k.fail(fmt.Sprintf("flow %q has alternatives but not two ports", f.ID), "list them, or remove ports_mode", &f.PortsMode, f)
 	}
@@ -78,7 +70,7 @@ func (k *packChecker) service(f *Flow) {
 	if len(f.ICMPTypes) > 0 && f.Proto != "icmp" {
 		k.fail(fmt.Sprintf("icmp_types with proto %s", f.Proto), "remove them or write proto: icmp", &f.ICMPTypes, f)
 	}
-	k.oneOf("announced_by", &f.AnnouncedBy, f, "rpc-endpoint-mapper", "tftp", "ftp", "")
+	k.oneOf("announced_by", &f.AnnouncedBy, f, announcerWords...)
 	if f.AnnouncedBy != "" && !slices.ContainsFunc(specs, func(s portSpec) bool { return s.match == PortDynamic || s.match == PortRanged }) {
 		k.fail(fmt.Sprintf("flow %q is announced but its ports are fixed", f.ID), "write ports: [dynamic], or remove announced_by", &f.AnnouncedBy, f)
 	}
@@ -100,10 +92,10 @@ func parseSourcePorts(text string) (r PortRange, what string) {
 
 // expectation checks need, occurrence, condition and reply.
 func (k *packChecker) expectation(f *Flow) {
-	k.oneOf("reply", &f.Reply, f, "expected", "none")
-	k.oneOf("need", &f.Need, f, "required", "optional", "conditional", "unstated")
+	k.oneOf("reply", &f.Reply, f, replyWords...)
+	k.oneOf("need", &f.Need, f, needWords...)
 	if !f.Reference {
-		k.oneOf("occurrence", &f.Occurrence, f, "periodic", "once", "on-demand")
+		k.oneOf("occurrence", &f.Occurrence, f, occurrenceWords...)
 	}
 	name := strings.TrimPrefix(f.Condition, "!")
 	switch {

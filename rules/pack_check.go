@@ -91,8 +91,8 @@ func ident[T any](c *checker, kind string, name *string, entry *T, seen map[stri
 
 func (k *packChecker) head() {
 	p := k.pack
-	k.oneOf("kind", (*string)(&p.Kind), p, string(Vendor), string(Baseline), string(Local))
-	k.oneOf("status", (*string)(&p.Status), &p.Status, string(DraftStatus), "")
+	k.oneOf("kind", (*string)(&p.Kind), p, kindWords...)
+	k.oneOf("status", (*string)(&p.Status), &p.Status, statusWords...)
 	if !isName(p.Name) {
 		k.fail(fmt.Sprintf("%q is no pack name", p.Name), "write small letters, digits, dots and hyphens", &p.Name)
 	}
@@ -160,7 +160,7 @@ func (k *packChecker) declared() {
 		c := &k.pack.Conditions[i]
 		fallback(&c.Default, "unknown")
 		ident(&k.checker, "condition", &c.Name, c, k.conditions)
-		k.oneOf("default", &c.Default, c, "on", "off", "unknown")
+		k.oneOf("default", &c.Default, c, stateWords...)
 	}
 }
 

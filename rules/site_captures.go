@@ -35,7 +35,7 @@ func (k *siteChecker) captures() {
 		if before := slices.IndexFunc(k.site.Captures[:i], func(o CaptureRecord) bool { return o.File == c.File && o.Interface == c.Interface }); before >= 0 {
 			k.fail(fmt.Sprintf("the same captures are described twice, first at %s", k.places.at(&k.site.Captures[before])), "merge the two", c)
 		}
-		k.oneOf("method", &c.Method, c, "span", "tap", "host", "other")
+		k.oneOf("method", &c.Method, c, methodWords...)
 		if _, err := time.ParseDuration(c.Clock.Offset); c.Clock.Offset != "" && err != nil {
 			k.fail(fmt.Sprintf("the clock's offset %q is no duration", c.Clock.Offset), "write it as +12ms or -1.5s: how far the clock was ahead of UTC", &c.Clock.Offset, c)
 		}

@@ -178,7 +178,7 @@ func (k *siteChecker) conditions() {
 	for i := range k.site.Conditions {
 		c := &k.site.Conditions[i]
 		c.valid = k.interval(&c.From, &c.Until, c)
-		k.oneOf("state", &c.State, c, "on", "off", "unknown")
+		k.oneOf("state", &c.State, c, stateWords...)
 		for j := range i {
 			if o := &k.site.Conditions[j]; o.Name == c.Name && o.valid.overlaps(c.valid) {
 				k.fail(fmt.Sprintf("condition %q is set twice for the same time, first at %s", c.Name, k.places.at(o)), "remove one, or give the two from and until that do not meet", c)
@@ -233,7 +233,7 @@ func (k *siteChecker) expectations() {
 		if e.Period == "" && e.Every == "" {
 			k.fail(fmt.Sprintf("the expectation of %q does not say when", e.Flow), "add in: period, in: not, or a schedule such as every: night", e)
 		}
-		k.oneOf("in", &e.Period, e, "period", "not", "")
+		k.oneOf("in", &e.Period, e, expectWords...)
 		e.schedule = k.schedule(e)
 		k.hostNames(e.Hosts)
 		for j := range i {

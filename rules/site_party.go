@@ -47,7 +47,7 @@ func isRoleName(name string) bool {
 func (k *siteChecker) translations() {
 	for i := range k.site.Translations {
 		t := &k.site.Translations[i]
-		k.oneOf("kind", &t.Kind, t, "source-pat", "static", "destination", "lb-snat")
+		k.oneOf("kind", &t.Kind, t, translationWords...)
 		if len(t.Inside) == 0 || len(t.Outside) == 0 {
 			k.fail("a translation without inside or outside", "add both: what is behind it, and the addresses that the capture shows instead", t)
 		}
@@ -129,12 +129,7 @@ func (k *siteChecker) background() {
 func (k *siteChecker) ends(from, to, proto *string, ports []string, entry any, words ...string) {
 	k.end(from, entry, true, words...)
 	k.end(to, entry, true, words...)
-	names := []string{"", "any"}
-	for name := range protocols {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	k.oneOf("proto", proto, entry, names...)
+	k.oneOf("proto", proto, entry, protoWords("", "any")...)
 	k.ports(ports, entry)
 	if list := ProtoOf(*proto); len(ports) > 0 && len(list) > 0 && !list[0].HasPorts() {
 		k.fail(fmt.Sprintf("%s has no ports", *proto), "remove ports", proto, entry)

@@ -40,7 +40,7 @@ func badHostName(name string) (what, do string) {
 func (k *siteChecker) unencrypted() {
 	for i := range k.site.Encryption {
 		e := &k.site.Encryption[i]
-		k.oneOf("state", &e.State, e, "off")
+		k.oneOf("state", &e.State, e, switchedWords...)
 		k.answered(fmt.Sprintf("encryption of %q is switched off", e.Flow), e.Source, e.Approver, e)
 		for j := range i {
 			if o := &k.site.Encryption[j]; o.Flow == e.Flow {
@@ -54,7 +54,7 @@ func (k *siteChecker) unencrypted() {
 func (k *siteChecker) dynamic() {
 	for i := range k.site.Dynamic {
 		d := &k.site.Dynamic[i]
-		k.oneOf("accept", &d.Accept, d, "range")
+		k.oneOf("accept", &d.Accept, d, acceptedWords...)
 		k.answered("ports are accepted without an announcement", d.Source, d.Approver, d)
 		if d.Range != "" {
 			r, what := parsePortRange(d.Range)

@@ -78,7 +78,7 @@ func (t *Table) choose(n int) {
 		last++
 	}
 	cut := t.slice(last, oldest[last], newest[last], n)
-	chosen := t.leaving.list[:0]
+	chosen := slices.Grow(t.leaving.list[:0], n)
 	var edge []aged
 	t.records.each(func(rec uint32, r *record) {
 		k := r.rank()

@@ -200,7 +200,7 @@ const touchedAtOnce = 64
 // one after the other.
 func (t *Table) touchVictims(list []victim) {
 	for _, v := range list {
-		t.touched += t.records.of[v.rec].a + t.told.slots.of[v.rec] + uint32(t.losses.slots.of[v.rec])
+		t.touched += t.records.of[v.rec].a + t.told.first.of[v.rec].n + uint32(t.losses.slots.of[v.rec])
 	}
 	for _, v := range list {
 		r := &t.records.of[v.rec]
@@ -208,9 +208,6 @@ func (t *Table) touchVictims(list []victim) {
 			t.touched += uint32(t.index.of[t.index.place(t.hasher.hash(r.a, r.b, r.pa, r.pb, r.proto, t.hasher.part(r.context)))])
 		}
 		t.touched += t.losses.watches[t.losses.slots.of[v.rec]].streams[0].next
-		if facts := t.told.of(v.rec); len(facts) > 0 {
-			t.touched += uint32(facts[0].Packet)
-		}
 	}
 }
 

@@ -33,8 +33,8 @@ type youth struct {
 
 // queue is first in, first out: a ring that grows as it fills.
 type queue struct {
-	ring  []young // its length is 0 or a power of two
-	first int     // position of the oldest
+	ring  memory[young] // its length is 0 or a power of two
+	first int           // position of the oldest
 	n     int
 }
 
@@ -44,9 +44,10 @@ func (q *queue) push(y young) bool {
 	if q.n == maxYoung {
 		return false
 	}
-	if q.n == len(q.ring) {
-		grown := make([]young, max(2*q.n, firstQueue))
-		copy(grown[copy(grown, q.ring[q.first:]):], q.ring[:q.first])
+	if q.n == len(q.ring.of) {
+		grown := newMemory[young](max(2*q.n, firstQueue))
+		copy(grown.of[copy(grown.of, q.ring.of[q.first:]):], q.ring.of[:q.first])
+		q.ring.free()
 		q.ring, q.first = grown, 0
 	}
 	*q.at(q.n) = y
@@ -55,7 +56,7 @@ func (q *queue) push(y young) bool {
 }
 
 // at is the ith oldest.
-func (q *queue) at(i int) *young { return &q.ring[(q.first+i)&(len(q.ring)-1)] }
+func (q *queue) at(i int) *young { return &q.ring.of[(q.first+i)&(len(q.ring.of)-1)] }
 
 // older takes the first one if it was born at t or before.
 func (q *queue) older(t int64) (y young, ok bool) {
@@ -63,7 +64,7 @@ func (q *queue) older(t int64) (y young, ok bool) {
 		return y, false
 	}
 	y = *q.at(0)
-	q.first = (q.first + 1) & (len(q.ring) - 1)
+	q.first = (q.first + 1) & (len(q.ring.of) - 1)
 	q.n--
 	return y, true
 }

@@ -2,7 +2,7 @@ package flow
 
 import "slices"
 
-// DefaultMaxConnections takes about 160 MiB with IPv4 and 290 MiB with IPv6, when it is reached.
+// DefaultMaxConnections takes about 160 MiB with IPv4 and 290 MiB with IPv6, when it is reached, and the facts of all as much again.
 const DefaultMaxConnections = 1 << 21
 
 // maxMaxConnections keeps line numbers within 32 bits.
@@ -328,6 +328,8 @@ func (t *Table) Close() {
 	t.records.free()
 	t.index.free()
 	t.losses.close()
-	t.told.slots.free()
+	t.told.first.free()
 	t.marks.free()
+	t.youth.fresh.ring.free()
+	t.youth.waiting.ring.free()
 }

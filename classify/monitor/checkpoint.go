@@ -102,23 +102,26 @@ func (s *Saved) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("save the state: %w", err)
 	}
-	content := []byte(`{"parts":[`)
+	var content [][]byte
 	for _, p := range s.parts {
-		content = append(append(content, p.raw...), ',')
+		content = append(content, p.raw, []byte(","))
 	}
-	content = append(append(append(content, last.raw...), `],"state":`...), state...)
-	data := sealed(append(content, '}'))
+	content = slices.Concat([][]byte{[]byte(`{"parts":[`)}, content, [][]byte{last.raw, []byte(`],"state":`), state, []byte("}")})
+	data := sealed(content...)
 	if len(data) > MaxCheckpoint {
 		return nil, fmt.Errorf("save the state: it has %d MiB, more than the %d that can be restored; shorten the interval", len(data)>>20, MaxCheckpoint>>20)
 	}
 	return data, nil
 }
 
-// sealed is a checkpoint of some content.
-func sealed(content []byte) []byte {
-	sum := sha256.Sum256(content)
-	data := fmt.Appendf(nil, "{\"schema\":%q,\"sha256\":%q,\"content\":", CheckpointSchema, hex.EncodeToString(sum[:]))
-	return append(append(data, content...), "}\n"...)
+// sealed is a checkpoint of some content, in pieces: they may be large, and are copied once.
+func sealed(content ...[]byte) []byte {
+	sum := sha256.New()
+	for _, piece := range content {
+		sum.Write(piece)
+	}
+	head := fmt.Appendf(nil, "{\"schema\":%q,\"sha256\":%q,\"content\":", CheckpointSchema, hex.EncodeToString(sum.Sum(nil)))
+	return slices.Concat(slices.Concat([][]byte{head}, content, [][]byte{[]byte("}\n")})...)
 }
 
 // Restore goes on with the period of a checkpoint, before anything else is told to the monitor. The time since it was written is blind. Where the period has ended

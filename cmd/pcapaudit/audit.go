@@ -29,6 +29,7 @@ type auditFlags struct {
 	noBaseline  bool
 	maxConns    int
 	packets     packetFlags
+	sandbox     sandboxMode
 }
 
 func auditCommand(u *ui) *cobra.Command {
@@ -57,9 +58,10 @@ changed meanwhile gives no evidence and exit code 4, and the reports are written
 ` + pseudonymHelp[1:] + ` The evidence gets them as well: its packets have no payload, and checksums of 0.
 ` + packetHelp + ` An expectation that
 the filter could have hidden is not testable; where the site states no period, --since and --until are it.
+` + sandboxHelp + `
 
 Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no packet could be read,
-5 output, 6 capture failure, 7 a ledger does not balance, 128+n ended by signal n.`,
+5 output, 6 capture failure or --sandbox strict, 7 a ledger does not balance, 128+n ended by signal n.`,
 		Example: `  pcapaudit audit --rules acronis-abr-11.5 --site site.yaml backup-window.pcapng
   pcapaudit audit --rules configmgr-2012 --rules ad-member --site site.yaml --report audit.json rotated/
   pcapaudit audit --site site.yaml --net 10.20.0.0/24 --since 2026-11-22T03:00:00Z --until 2026-11-22T05:00:00Z rotated/
@@ -90,6 +92,7 @@ Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no 
 	f.baseline.register(c)
 	f.packets.register(c)
 	maxConnectionsFlag(c, &f.maxConns)
+	sandboxFlag(c, &f.sandbox)
 	return c
 }
 
@@ -139,6 +142,9 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if out.list != nil {
 		write := hidden.lister(out.list)
 		options.OnJudged = func(c *flow.Conn, j classify.Judgement) { write(c, &j) }
+	}
+	if _, err := u.confine(f.sandbox, out.plan(args)); err != nil {
+		return err
 	}
 	audit, result, err := u.judge(ctx, config, set, options, func(string) string { return "" })
 	if err != nil {

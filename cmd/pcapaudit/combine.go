@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"pcapaudit/capture/sandbox"
 	"pcapaudit/classify"
 )
 
@@ -101,6 +102,9 @@ func (v *verification) combined(quick bool) error {
 	if quick {
 		v.note("run", "not combined again (--quick)")
 		return nil
+	}
+	if _, err := v.u.confine(v.sandbox, sandbox.Plan{Read: append(files, at.annotations)}); err != nil {
+		return err
 	}
 	again, err := combineFiles(files, names)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"pcapaudit/capture"
 	"pcapaudit/capture/flow"
+	"pcapaudit/capture/sandbox"
 	"pcapaudit/reports"
 )
 
@@ -16,6 +17,7 @@ func connectionsCommand(u *ui) *cobra.Command {
 	var all bool
 	var maxConns int
 	var packets packetFlags
+	var box sandboxMode
 	c := &cobra.Command{
 		Use:   "connections CAPTURE...",
 		Short: "List the connections of captures, without judgement",
@@ -23,7 +25,8 @@ func connectionsCommand(u *ui) *cobra.Command {
 seen of it, when, and how much. Nothing is judged. The packet ledger goes to standard error.
 ` + packetHelp + `
 ` + pseudonymHelp + ` Names lead back through
-the JSON of an audit of the same captures.`,
+the JSON of an audit of the same captures.
+` + sandboxHelp,
 		Example: `  pcapaudit connections backup-window.pcapng
   pcapaudit connections --format json rotated/*.pcap.gz | jq 'select(.outcome=="refused")'
   pcapaudit connections --host 10.20.0.10 --port 8530-8531 --since 2026-11-22 backup-window.pcapng
@@ -49,6 +52,9 @@ the JSON of an audit of the same captures.`,
 			}
 			ctx, stop := u.interruptible(c.Context(), func() {})
 			defer stop()
+			if _, err := u.confine(box, sandbox.Plan{Read: readable(args)}); err != nil {
+				return err
+			}
 			write := hidden.lister(list)
 			config.Emit = func(c *flow.Conn) { write(c, nil) }
 			result, err := u.read(ctx, config)
@@ -70,6 +76,7 @@ the JSON of an audit of the same captures.`,
 	packets.register(c)
 	pseudonymFlag(c, &key)
 	maxConnectionsFlag(c, &maxConns)
+	sandboxFlag(c, &box)
 	return c
 }
 

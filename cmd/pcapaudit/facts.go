@@ -112,6 +112,9 @@ func captureFacts(r *capture.Result) classify.Capture {
 			c.Blind = append(c.Blind, classify.BlindSpan{Interface: r.Live[i].Name, From: b.From, To: b.To, Cause: b.Cause})
 		}
 	}
+	if t := r.Translations; t != nil {
+		c.Untold, c.Untranslated = t.Overruns, t.Overflow
+	}
 	warnOfCopies(c.Inputs)
 	c.Packets.Read = r.Ledger.Read.Packets
 	c.Unopened = r.Ledger.NoTunnel

@@ -13,13 +13,16 @@ const module = "pcapaudit"
 
 // allowed are the direct imports inside the module: one direction, from the command line down to the vocabulary.
 var allowed = map[string][]string{
-	"cmd/pcapaudit":    {"capture", "capture/flow", "classify", "classify/monitor", "reports", "rules"},
+	"cmd/pcapaudit":    {"capture", "capture/flow", "capture/sandbox", "classify", "classify/monitor", "reports", "reports/serve", "rules", "rules/draft"},
 	"reports":          {"capture/flow", "classify", "classify/monitor", "rules"},
+	"reports/serve":    {"classify", "classify/monitor", "reports"},
 	"classify/monitor": {"capture/flow", "classify", "rules"},
 	"classify":         {"capture/flow", "rules"},
+	"rules/draft":      {"rules"},
 	"rules":            {"capture/flow"},
 	"capture":          {"capture/flow", "capture/inspect"},
 	"capture/inspect":  {"capture/flow"},
+	"capture/sandbox":  {},
 	"capture/flow":     {},
 }
 
@@ -33,6 +36,7 @@ var owners = []struct {
 	{"github.com/olekukonko/tablewriter", []string{"reports"}, "layout is the writers' secret"},
 	{"github.com/spf13/", []string{"cmd"}, "flags end at the command line"},
 	{"github.com/schollz/progressbar", []string{"cmd"}, "progress is the terminal's"},
+	{"github.com/prometheus/", []string{"reports/serve"}, "what is measured is shown in one place"},
 	{"go.yaml.in/yaml", []string{"rules", "cmd/internal"}, "the rule file format has one reader"},
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 
 	"pcapaudit/capture"
 	"pcapaudit/classify"
@@ -30,6 +31,7 @@ func captureConfig(v *classify.Invocation) (capture.Config, error) {
 // judge reads captures and judges what is in them. nameOf gives the name that an input has in the audit; "" leaves it.
 func (u *ui) judge(ctx context.Context, c capture.Config, set *rules.Set, o classify.Options, nameOf func(path string) string) (*classify.Audit, *capture.Result, error) {
 	auditor := classify.New(set, o)
+	c.Workers = runtime.GOMAXPROCS(0)
 	c.Emit = auditor.Observe
 	c.Learn.Name, c.Learn.Announcement = auditor.LearnName, auditor.LearnAnnouncement
 	result, err := u.read(ctx, c)

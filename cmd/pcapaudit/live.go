@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
+	"runtime/debug"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,6 +28,9 @@ type liveFlags struct {
 	ringMiB     int
 	program     string
 	siteFilter  bool
+	conntrack   bool
+	serve       serveFlags
+	acks        string
 
 	rules      []string
 	site       string
@@ -40,6 +46,8 @@ type liveFlags struct {
 	state       string
 	checkpoint  time.Duration
 	alerts      alertFlags
+	user        string
+	sandbox     sandboxMode
 }
 
 // periodMark in the name of a report stands for the beginning of its period.
@@ -70,6 +78,10 @@ An interface that is down, deleted or renamed is not forgotten: the time is blin
 missing because of it. --site-filter has the kernel leave out what nobody judges: packets with no end in the
 networks of the site; --filter-program reads another filter, as "tcpdump -ddd EXPRESSION" writes it.
 
+On a gateway that translates addresses, --conntrack learns from the kernel which two sides are one connection.
+It is judged once, between the host that opened it and the host that it reached; the other side is out of scope
+as translated-leg. It needs the right CAP_NET_ADMIN at the start.
+
 ` + packetHelp[1:] + `
 
 Exit codes: as for audit, of the gravest period; 6 where an interface cannot be watched; 128+n ended by signal n
@@ -88,6 +100,7 @@ Exit codes: as for audit, of the gravest period; 6 where an interface cannot be 
 	fl.IntVar(&f.ringMiB, "ring-size", 32, "`MIB` of each ring")
 	fl.StringVar(&f.program, "filter-program", "", "have the kernel leave out what the program in `FILE` refuses (tcpdump -ddd)")
 	fl.BoolVar(&f.siteFilter, "site-filter", false, "have the kernel leave out packets with no end in the site's networks")
+	fl.BoolVar(&f.conntrack, "conntrack", false, "join both sides of connections whose addresses this machine translates, as the kernel tells them")
 	rulesFlag(c, &f.rules)
 	fl.StringVar(&f.site, "site", "", "site `FILE`: which hosts hold which roles")
 	fl.BoolVar(&f.noBaseline, "no-baseline", false, "use only the packs that --rules names, or the site binds")
@@ -99,8 +112,12 @@ Exit codes: as for audit, of the gravest period; 6 where an interface cannot be 
 	fl.StringVar(&f.state, "state", "", "keep what is known in `FILE`, and go on with it after a restart")
 	fl.DurationVar(&f.checkpoint, "checkpoint", 30*time.Second, "write the state every `TIME`")
 	f.alerts.register(c)
+	fl.StringVar(&f.acks, "acknowledge", "", "leave out alerts about the findings that the YAML `FILE` acknowledges (finding, until, who, text); it is read again when it changes")
+	f.serve.register(c)
+	fl.StringVar(&f.user, "user", "", "become `USER` when the interfaces are open")
+	sandboxFlag(c, &f.sandbox)
 	f.packets.register(c)
-	maxConnectionsFlag(c, &f.maxConns)
+	fl.IntVar(&f.maxConns, "max-connections", liveConnections, "most connections tracked at a time, `N` (80 to 144 bytes each)")
 	return c
 }
 
@@ -119,14 +136,25 @@ func (f *liveFlags) check() error {
 		{f.rings < 1 || f.rings > 64, fmt.Sprintf("--rings %d: use 1 to 64", f.rings)},
 		{f.ringMiB < 1 || f.ringMiB > 4096, fmt.Sprintf("--ring-size %d: use 1 to 4096 MiB", f.ringMiB)},
 		{f.maxConns < 1, fmt.Sprintf("--max-connections %d: use 1 or more", f.maxConns)},
+		{f.user != "" && f.sandbox == sandboxOff, "--user needs the sandbox: leave --sandbox off out"},
 		{f.sign != "" && len(f.reports) == 0, "--sign signs reports: name one with --report"},
 	} {
 		if one.wrong {
 			return exitError{exitUsage, errors.New(one.text)}
 		}
 	}
+	if err := f.serve.check(); err != nil {
+		return exitError{exitUsage, err}
+	}
 	return nil
 }
+
+// What keeps a gateway in a flood below 256 MiB: the connections that are tracked unless flags say otherwise, twice as many as Linux itself tracks
+// by default, and the garbage, as a share in percent of what is in use, from which on it is collected. Most memory is the table's, which is not.
+const (
+	liveConnections = 1 << 19
+	liveGarbage     = 50
+)
 
 // minInterval keeps reports apart: writing one takes a moment.
 const minInterval = 10 * time.Second
@@ -135,6 +163,8 @@ func runLive(parent context.Context, u *ui, f liveFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1) // which would end the program
 	zone, err := time.LoadLocation(f.zone)
 	if err != nil {
 		return exitError{exitUsage, fmt.Errorf("--zone %q: write an IANA name such as Europe/Paris, or UTC", f.zone)}
@@ -151,11 +181,33 @@ func runLive(parent context.Context, u *ui, f liveFlags) error {
 	if watch.Program, watch.ProgramText, err = f.kernelFilter(set); err != nil {
 		return err
 	}
-	l := newLiveRun(u, f, zone, set)
+	if f.conntrack {
+		if watch.Translations, err = capture.OpenTranslations(); err != nil {
+			return exitError{exitCapture, fmt.Errorf("--conntrack: %w", err)}
+		}
+		defer watch.Translations.Close()
+	}
+	acks, err := newAckLoader(u, f.acks)
+	if err != nil {
+		return err
+	}
+	serve, err := openServe(u, &f.serve)
+	if err != nil {
+		return err
+	}
+	defer serve.close()
+	l, err := newLiveRun(u, f, zone, set, signals)
+	if err != nil {
+		return err
+	}
+	defer l.release()
+	l.serve, l.acks = serve, acks
+	l.program = watch.ProgramText
 	ctx, stop := u.interruptible(parent, l.abandon)
 	defer stop()
+	defer debug.SetGCPercent(debug.SetGCPercent(liveGarbage))
 	l.mon = monitor.New(set, warnings, time.Now().UnixNano(), monitor.Options{Tool: thisTool, Invocation: f.invocation(), Filter: config.Filter,
-		Interval: int64(f.interval), Zone: zone, HeartbeatEvery: int64(f.alerts.heartbeat), Alert: l.alerts.send, Open: l.eachOpen, OnJudged: l.judged})
+		Interval: int64(f.interval), Zone: zone, HeartbeatEvery: int64(f.alerts.heartbeat), Alert: l.alert, Open: l.eachOpen, OnJudged: l.judged})
 	config.Emit, config.Young = l.mon.Observe, l.mon.Young
 	config.Learn.Name, config.Learn.Announcement = l.mon.LearnName, l.mon.LearnAnnouncement
 	watch.Opened, watch.Tick = l.begin, l.tick

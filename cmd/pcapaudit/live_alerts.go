@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,8 +102,13 @@ func (s *alertSinks) openFile() error {
 	if s.flags.file == "-" || s.flags.file == "" {
 		return nil
 	}
-	file, err := os.OpenFile(s.flags.file, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
-	if err != nil {
+	file, err := os.OpenFile(s.flags.file, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o640)
+	switch {
+	case errors.Is(err, syscall.ELOOP):
+		return outputError(s.flags.file, errors.New("is a symbolic link"), "name the file that it stands for")
+	case errors.Is(err, syscall.ENXIO):
+		return outputError(s.flags.file, errors.New("is a pipe that nobody reads"), "begin to read it first")
+	case err != nil:
 		return outputError(s.flags.file, bare(err), "check that the directory exists and can be written")
 	}
 	s.file = file
@@ -178,7 +185,7 @@ func (s *alertSinks) writeLine(a *monitor.Alert) {
 		}
 	}
 	_, err := to.Write(append(bytes.TrimSuffix(line, []byte("\n")), '\n'))
-	if err != nil {
+	if err != nil && s.file != nil { // a stream counts for itself
 		s.dropped.Add(1)
 	}
 	if err != nil && !s.failed {
@@ -196,11 +203,8 @@ func passes(a *monitor.Alert, least string) bool {
 	return true
 }
 
-// maxFarewell is how long the end of the run waits for alerts to be delivered.
-const maxFarewell = 5 * time.Second
-
-// close delivers what waits, as far as that can be done in a moment.
-func (s *alertSinks) close() {
+// close delivers what waits, as far as that can be done in time.
+func (s *alertSinks) close(until time.Time) {
 	if !s.started {
 		return
 	}
@@ -212,19 +216,7 @@ func (s *alertSinks) close() {
 		if s.file != nil {
 			s.file.Close()
 		}
-	case <-time.After(maxFarewell):
+	case <-time.After(time.Until(until)):
 		s.u.warn("%d alerts were not delivered", len(s.queue))
 	}
-}
-
-// shared is a stream that several goroutines write to, line by line.
-type shared struct {
-	mu sync.Mutex
-	to io.Writer
-}
-
-func (s *shared) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.to.Write(b)
 }

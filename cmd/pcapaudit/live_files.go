@@ -5,36 +5,47 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 )
 
-// liveFiles writes files from a goroutine of its own, so that no disk costs a packet. A write that fails is tried again later.
+// liveFiles writes files from a goroutine of its own, so that no disk costs a packet. A write that fails is tried again later, until one of the
+// same key has been tried after it.
 type liveFiles struct {
 	u       *ui
-	jobs    chan func() error
+	jobs    chan *fileJob
 	done    sync.WaitGroup
 	busy    atomic.Int32 // jobs that wait or are being done
 	dropped atomic.Uint64
-	failed  []fileJob               // to be tried again, oldest first
-	told    bool                    // the last failure was
+	patient bool                    // put waits for room: there is no packet any more that this could cost
+	last    int64                   // number of the last job; the others below are the goroutine's
+	written int64                   // number of the last report that was written
+	failed  []*fileJob              // to be tried again, oldest first
 	current atomic.Pointer[outputs] // being written
 }
 
+// fileJob is something to write.
 type fileJob struct {
-	write func() error
-	err   error // of the last attempt
+	key    string // of jobs that write the same thing: the last one is enough
+	write  func(late bool) error
+	number int64
+	err    error // of the last attempt
 }
 
 const (
-	maxFileJobs = 16 // that wait, and as many that are tried again
+	stateKey    = "state" // of checkpoints; reports have their period
+	maxFileJobs = 16      // that wait, and as many that are tried again
 	retryFiles  = 15 * time.Second
 )
 
 func newLiveFiles(u *ui) *liveFiles {
-	return &liveFiles{u: u, jobs: make(chan func() error, maxFileJobs)}
+	return &liveFiles{u: u, jobs: make(chan *fileJob, maxFileJobs)}
 }
 
 func (w *liveFiles) start() { w.done.Go(w.run) }
@@ -42,11 +53,17 @@ func (w *liveFiles) start() { w.done.Go(w.run) }
 // idle is true where nothing waits: a checkpoint may be left out, the next one holds as much.
 func (w *liveFiles) idle() bool { return w.busy.Load() == 0 }
 
-// put has something written. What does not fit is counted.
-func (w *liveFiles) put(write func() error) {
+// put has something written; late is true where a report that was put later has been written before. What does not fit is counted.
+func (w *liveFiles) put(key string, write func(late bool) error) {
 	w.busy.Add(1)
+	w.last++
+	j := &fileJob{key: key, write: write, number: w.last}
+	if w.patient {
+		w.jobs <- j
+		return
+	}
 	select {
-	case w.jobs <- write:
+	case w.jobs <- j:
 	default:
 		w.busy.Add(-1)
 		w.dropped.Add(1)
@@ -59,12 +76,12 @@ func (w *liveFiles) run() {
 	defer retry.Stop()
 	for {
 		select {
-		case write, open := <-w.jobs:
+		case j, open := <-w.jobs:
 			if !open {
 				w.again()
 				return
 			}
-			w.do(write)
+			w.do(j)
 			w.busy.Add(-1)
 		case <-retry.C:
 			w.again()
@@ -72,29 +89,34 @@ func (w *liveFiles) run() {
 	}
 }
 
-func (w *liveFiles) do(write func() error) {
-	err := write()
-	if err == nil {
-		w.told = false
+// do tries a job. Its failure is told, unless the last attempt of the same key failed too.
+func (w *liveFiles) do(j *fileJob) {
+	told := j.err != nil
+	w.failed = slices.DeleteFunc(w.failed, func(old *fileJob) bool {
+		told = told || old.key == j.key
+		return old.key == j.key
+	})
+	j.err = j.write(j.number < w.written)
+	if j.err == nil {
+		if j.key != stateKey {
+			w.written = max(w.written, j.number)
+		}
 		return
 	}
-	if !w.told {
-		w.u.explain(err)
-		w.told = true
+	if !told {
+		w.u.explain(j.err)
 	}
 	if len(w.failed) == maxFileJobs {
 		w.failed = w.failed[1:]
 		w.dropped.Add(1)
 	}
-	w.failed = append(w.failed, fileJob{write, err})
+	w.failed = append(w.failed, j)
 }
 
 // again tries what failed.
 func (w *liveFiles) again() {
-	list := w.failed
-	w.failed = nil
-	for _, j := range list {
-		w.do(j.write)
+	for _, j := range slices.Clone(w.failed) {
+		w.do(j)
 	}
 }
 
@@ -103,6 +125,17 @@ func (w *liveFiles) abandon() {
 	if out := w.current.Load(); out != nil {
 		out.discard()
 	}
+}
+
+// whole writes outputs and gives them their names.
+func (w *liveFiles) whole(out *outputs, write func() error) error {
+	w.current.Store(out)
+	defer w.current.Store(nil)
+	defer out.discard()
+	if err := write(); err != nil {
+		return err
+	}
+	return out.commit()
 }
 
 // close finishes all that waits, and gives the errors of what could not be written.
@@ -117,6 +150,48 @@ func (w *liveFiles) close() error {
 		errs = append(errs, exitError{exitOutput, fmt.Errorf("%d files were not written", n)})
 	}
 	return errors.Join(errs...)
+}
+
+// prepare finds outputs that cannot be written before there is anything to write, and removes what runs that were killed have left of them.
+func (l *liveRun) prepare() error {
+	began := l.mon.Period().From
+	out, err := l.outputs(began, false)
+	if err != nil {
+		return err
+	}
+	defer out.discard()
+	for _, name := range []string{l.flags.state, l.flags.connections} {
+		if name == "" {
+			continue
+		}
+		if err := out.add(l.named(name, began)); err != nil {
+			return err
+		}
+	}
+	for _, name := range append([]string{l.flags.state, l.flags.connections}, l.flags.reports...) {
+		l.removeLeft(name)
+	}
+	return nil
+}
+
+// removeLeft removes temporary files of an output whose process is no more.
+func (l *liveRun) removeLeft(name string) {
+	dir, base := filepath.Split(name)
+	text := strings.ReplaceAll(regexp.QuoteMeta(base), regexp.QuoteMeta(periodMark), `\d{8}T\d{6}(?:Z|[+-]\d{4})`)
+	temporary := regexp.MustCompile(`^\.` + text + `(?:\.manifest\.json(?:\.sig)?)?\.(\d{1,9})-\d{1,2}\.tmp$`)
+	list, err := os.ReadDir(filepath.Clean(dir + "."))
+	if name == "" || err != nil {
+		return
+	}
+	for _, e := range list {
+		m := temporary.FindStringSubmatch(e.Name())
+		if m == nil || !e.Type().IsRegular() {
+			continue
+		}
+		if pid, err := strconv.Atoi(m[1]); err == nil && pid != os.Getpid() && syscall.Kill(pid, 0) == syscall.ESRCH && os.Remove(dir+e.Name()) == nil {
+			l.u.warn("%s: removed, a run that was killed has left it", dir+e.Name())
+		}
+	}
 }
 
 // locks keep a second run from writing the same files: the directories of the files are locked, for as long as this process lives.

@@ -19,6 +19,7 @@ type ruleLoader struct {
 	asked  chan struct{}
 	loaded chan loadedRules
 	held   atomic.Pointer[string] // identity of the rules in force
+	owed   atomic.Int32           // requests that were not answered yet
 }
 
 // loadedRules are a set to take, or the error why there is none.
@@ -52,9 +53,13 @@ func (l *ruleLoader) hold(set *rules.Set) {
 func (l *ruleLoader) ask() {
 	select {
 	case l.asked <- struct{}{}:
+		l.owed.Add(1)
 	default:
 	}
 }
+
+// busy is true from ask until its answer, where there is one, was received.
+func (l *ruleLoader) busy() bool { return l.owed.Load() > 0 || len(l.loaded) > 0 }
 
 func (l *ruleLoader) run() {
 	look := time.NewTicker(lookForRules)
@@ -65,6 +70,7 @@ func (l *ruleLoader) run() {
 		case <-l.asked:
 			taken = l.stamps()
 			l.load(true)
+			l.owed.Add(-1)
 		case <-look.C:
 			now := l.stamps()
 			if now != taken && now == before {

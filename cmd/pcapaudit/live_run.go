@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"os/signal"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -20,34 +22,77 @@ import (
 
 // liveRun joins capture, monitor and outputs. Its methods run in the goroutine of the capture, unless they say otherwise.
 type liveRun struct {
-	u      *ui
-	flags  liveFlags
-	zone   *time.Location
-	set    *rules.Set
-	mon    *monitor.Monitor
-	alerts *alertSinks
-	files  *liveFiles
-	loader *ruleLoader
-	locks  locks
-	list   *liveList // of the period; nil: not asked for
+	u       *ui
+	flags   liveFlags
+	zone    *time.Location
+	set     *rules.Set
+	held    string // what the sandbox keeps from this process
+	program string // the kernel's filter, in words
+	mon     *monitor.Monitor
+	alerts  *alertSinks
+	files   *liveFiles
+	loader  *ruleLoader
+	locks   locks
+	notify  notifier
+	stdout  *stream
+	stderr  *stream
+	style   reports.Look // of reports on standard output
+	format  reports.Format
+	list    *liveList  // of the period; nil: not asked for
+	serve   *liveServe // nil: not asked for
+	acks    *ackLoader // nil: not asked for
 
 	signals    chan os.Signal
-	pulse      *capture.Pulse // during a tick
-	blind      map[string]bool
-	looked     int64 // packet clock of the last look at the interfaces
-	saved      int64 // of the last checkpoint
-	worst      int   // exit code of the periods that ended
-	unbalanced error // the first ledger that did not balance
+	pulse      *capture.Pulse   // during a tick
+	blind      map[string]bool  // interfaces that are
+	known      map[string]known // of interfaces
+	began      int64            // of the period, as outputs have it in their names
+	names      []int64          // of periods that have ended
+	looked     int64            // packet clock of the last look at the interfaces
+	saved      int64            // of the last checkpoint
+	kept       atomic.Int64     // when the last checkpoint was written, ns since 1970
+	reloads    uint64           // of rules that were taken
+	refused    uint64           // of rules that were not
+	unchanged  bool             // the last one was not
+	worst      int              // exit code of the periods that ended
+	unbalanced error            // the first ledger that did not balance
 }
 
 // lookEvery is the time between two looks at the state of interfaces.
 const lookEvery = int64(500 * time.Millisecond)
 
-func newLiveRun(u *ui, f liveFlags, zone *time.Location, set *rules.Set) *liveRun {
-	u.out = &shared{to: u.out}
-	u.err = &shared{to: u.err}
-	return &liveRun{u: u, flags: f, zone: zone, set: set, alerts: newAlertSinks(u, f.alerts, zone), files: newLiveFiles(u), loader: newRuleLoader(u, f.ruleFlags()),
-		signals: make(chan os.Signal, 8), blind: map[string]bool{}}
+// maxFarewell is how long the end of the run waits for those who take alerts, and for the readers of standard streams.
+const maxFarewell = 4 * time.Second
+
+// newLiveRun has the standard streams of u written in the background, until release.
+func newLiveRun(u *ui, f liveFlags, zone *time.Location, set *rules.Set, signals chan os.Signal) (*liveRun, error) {
+	look, format, err := u.rendering("table", false, oscalFlags{})
+	if err != nil {
+		return nil, err
+	}
+	l := &liveRun{u: u, flags: f, zone: zone, set: set, alerts: newAlertSinks(u, f.alerts, zone), files: newLiveFiles(u), loader: newRuleLoader(u, f.ruleFlags()),
+		style: look, format: format, signals: signals, blind: map[string]bool{}, known: map[string]known{}}
+	l.stderr = newStream(u.err, nil)
+	l.stdout = newStream(u.out, func(err error) {
+		u.warn("standard output: %v; what goes there is counted until it can be written again", bare(err))
+	})
+	u.out, u.err = l.stdout, l.stderr
+	begun := time.Now()
+	if l.notify, err = openNotifier(os.Getenv, func() time.Duration { return time.Since(begun) }); err != nil {
+		u.warn("the service manager is not told how things are: %v", err)
+	}
+	return l, nil
+}
+
+// release gives the standard streams back, where they are read.
+func (l *liveRun) release() {
+	until := time.Now().Add(time.Second)
+	if l.stdout.close(until) == nil {
+		l.u.out = l.stdout.to
+	}
+	if l.stderr.close(until) == nil {
+		l.u.err = l.stderr.to
+	}
 }
 
 // begin is called when the interfaces are being watched, before the first packet is looked at.
@@ -55,15 +100,30 @@ func (l *liveRun) begin() error {
 	if err := l.locks.take(append([]string{l.flags.state, l.flags.connections}, l.flags.reports...)); err != nil {
 		return err
 	}
+	if err := l.prepare(); err != nil {
+		return err
+	}
 	if err := l.alerts.open(); err != nil {
 		return err
 	}
 	l.restore()
-	signal.Notify(l.signals, syscall.SIGHUP, syscall.SIGUSR1)
+	l.began = l.mon.Period().From
+	l.acks.start(l.mon, time.Now().UnixNano())
 	l.files.start()
 	l.loader.start(l.set)
 	l.beginList()
-	fmt.Fprintf(l.u.err, "pcapaudit: watching %s\n", reports.Clean(strings.Join(l.flags.interfaces, ", ")))
+	held, err := l.confine()
+	if err != nil {
+		return err
+	}
+	l.serve.start(time.Now().UnixNano())
+	watching := "watching " + reports.Clean(strings.Join(l.flags.interfaces, ", "))
+	fmt.Fprintf(l.u.err, "pcapaudit: %s\n", watching)
+	if held != nil {
+		l.held = held.String()
+		fmt.Fprintf(l.u.err, "pcapaudit: %s\n", held)
+	}
+	l.notify.ready(watching)
 	return nil
 }
 
@@ -98,14 +158,17 @@ func (l *liveRun) tick(p *capture.Pulse) {
 		l.look(now, p.Result())
 	}
 	l.mon.Tick(now)
+	l.acks.heed(l.mon, now)
 	l.heed(p)
 	if l.mon.Due(now) {
 		l.endPeriod(p)
 	}
-	if l.flags.state != "" && (now-l.saved >= int64(l.flags.checkpoint) || now < l.saved) {
+	if l.flags.state != "" && (now-l.saved >= int64(l.flags.checkpoint) || now < l.saved) && l.files.idle() {
 		l.saved = now
 		l.save(p)
 	}
+	l.serve.tick(l, p)
+	l.notify.tick(func() string { return l.status(p.Result()) })
 }
 
 // named puts the beginning of a period where the name of an output asks for it.
@@ -115,7 +178,7 @@ func (l *liveRun) named(path string, began int64) string {
 
 func (l *liveRun) beginList() {
 	if l.flags.connections != "" {
-		l.list = newLiveList(l.files, l.named(l.flags.connections, l.mon.Period().From))
+		l.list = newLiveList(l.files, l.named(l.flags.connections, l.began))
 	}
 }
 
@@ -126,8 +189,15 @@ func (l *liveRun) endList() {
 	}
 }
 
+// alert is monitor.Options.Alert.
+func (l *liveRun) alert(a monitor.Alert) {
+	l.alerts.send(a)
+	l.serve.alert(a)
+}
+
 // judged is monitor.Options.OnJudged.
 func (l *liveRun) judged(c *flow.Conn, j classify.Judgement) {
+	l.serve.judged(j.Verdict)
 	if l.list != nil {
 		l.list.add(c, j)
 	}
@@ -140,7 +210,7 @@ func (l *liveRun) eachOpen(f func(*flow.Conn)) {
 	}
 }
 
-// look tells the monitor which interfaces are not watched.
+// look tells the monitor what is not watched.
 func (l *liveRun) look(now int64, r *capture.Result) {
 	for i := range r.Live {
 		in := &r.Live[i]
@@ -152,25 +222,66 @@ func (l *liveRun) look(now int64, r *capture.Result) {
 			l.mon.Seeing(now, in.Name)
 		}
 		l.blind[in.Name] = blind
+		l.lookBack(now, in)
 	}
 }
 
-// heed does what signals ask for, and takes rules that were loaded.
-func (l *liveRun) heed(p *capture.Pulse) {
-	for {
-		select {
-		case s := <-l.signals:
-			if s == syscall.SIGHUP {
-				l.alerts.reopen()
-				l.loader.ask()
-				continue
-			}
-			l.snapshot(p)
-		case next := <-l.loader.loaded:
-			l.reload(p, next)
-		default:
-			return
+// known is what the monitor was told of an interface in the part that goes on.
+type known struct {
+	dropped uint64
+	spans   int
+	at      int64
+}
+
+// lookBack tells what shows only afterwards: stalls, steps of the clock, packets that the kernel had no room for.
+func (l *liveRun) lookBack(now int64, in *capture.LiveInterface) {
+	k := l.known[in.Name]
+	for _, b := range in.BlindSpans[min(k.spans, len(in.BlindSpans)):] {
+		if in.State == capture.LinkUp {
+			l.mon.Unwatched(classify.BlindSpan{Interface: in.Name, From: b.From, To: b.To, Cause: b.Cause})
 		}
+	}
+	if in.Dropped > k.dropped {
+		from := k.at
+		if from == 0 {
+			from = now - lookEvery
+		}
+		l.mon.Unwatched(classify.BlindSpan{Interface: in.Name, From: from, To: now, Cause: "the kernel dropped packets"})
+	}
+	l.known[in.Name] = known{in.Dropped, len(in.BlindSpans), now}
+}
+
+// cut ends a part of the watching.
+func (l *liveRun) cut(p *capture.Pulse) classify.Capture {
+	r := p.Cut()
+	l.look(p.Now(), r)
+	clear(l.known)
+	l.serve.part(r)
+	return l.facts(r)
+}
+
+// heed does what signals ask for, once each, and takes rules that were loaded.
+func (l *liveRun) heed(p *capture.Pulse) {
+	asked := map[os.Signal]bool{}
+	for range len(l.signals) {
+		asked[<-l.signals] = true
+	}
+	if asked[syscall.SIGHUP] {
+		l.alerts.reopen()
+		l.loader.ask()
+		l.serve.renew()
+		l.notify.reload()
+	}
+	if asked[syscall.SIGUSR1] {
+		l.snapshot(p)
+	}
+	select {
+	case next := <-l.loader.loaded:
+		l.reload(p, next)
+	default:
+	}
+	if l.notify.reloading && !l.loader.busy() {
+		l.notify.reloaded()
 	}
 }
 
@@ -180,19 +291,25 @@ func (l *liveRun) reload(p *capture.Pulse, next loadedRules) {
 	if err == nil && l.flags.siteFilter && !sameNetworks(l.set, next.set) {
 		err = errors.New("the networks of the site have changed, and --site-filter holds the old ones: restart")
 	}
-	if err != nil {
+	if l.unchanged = err != nil; l.unchanged {
+		l.refused++
 		l.mon.ReloadRefused(p.Now(), err)
 		return
 	}
+	l.reloads++
 	p.EachActive(l.mon.Witness)
-	if err := l.mon.Reload(next.set, next.warnings, captureFacts(p.Cut())); err != nil {
-		l.broken(err)
-		if !errors.Is(err, classify.ErrLedger) {
-			return
-		}
-	}
+	l.broken(l.mon.Reload(next.set, next.warnings, l.cut(p)))
 	l.set = next.set
 	l.loader.hold(next.set)
+}
+
+// facts are those of a part of the watching.
+func (l *liveRun) facts(r *capture.Result) classify.Capture {
+	c := captureFacts(r)
+	if l.flags.siteFilter {
+		c.SiteFilter = l.program
+	}
+	return c
 }
 
 // broken notes an error of the monitor: a ledger that does not balance, or a report that could not be made.
@@ -207,62 +324,81 @@ func (l *liveRun) broken(err error) {
 }
 
 func (l *liveRun) endPeriod(p *capture.Pulse) {
-	began := l.mon.Period().From
 	p.EachActive(l.mon.Witness)
-	audit, err := l.mon.EndPeriod(captureFacts(p.Cut()))
+	audit, err := l.mon.EndPeriod(l.cut(p))
 	l.broken(err)
-	l.write(audit, began)
+	l.write(audit, l.began)
 	l.endList()
+	l.next(p.Now())
 	l.beginList()
+}
+
+// maxNamed bounds the periods of which it is known that a report has their name.
+const maxNamed = 64
+
+// next gives the outputs of the period that begins their time. One that the clock was set back into has its report: the rest of it gets its own.
+func (l *liveRun) next(now int64) {
+	l.names = append(l.names, l.began)
+	l.names = l.names[max(0, len(l.names)-maxNamed):]
+	if l.began = l.mon.Period().From; slices.Contains(l.names, l.began) {
+		l.began = now
+	}
 }
 
 // snapshot writes the reports of the period so far.
 func (l *liveRun) snapshot(p *capture.Pulse) {
 	p.EachActive(l.mon.Witness)
-	audit, err := l.mon.Snapshot(captureFacts(p.Result()))
+	audit, err := l.mon.Snapshot(l.facts(p.Result()))
 	l.broken(err)
-	l.files.put(l.reports(audit, l.mon.Period().From))
+	l.put(audit, l.began)
 }
 
 // write has the reports of a period written.
 func (l *liveRun) write(a *classify.Audit, began int64) {
 	l.worst = worse(l.worst, a.Result.Code)
-	l.files.put(l.reports(a, began))
+	l.put(a, began)
 }
 
-// reports is the writing of an audit, for the goroutine that writes files.
-func (l *liveRun) reports(a *classify.Audit, began int64) func() error {
-	f := l.flags
+// put has an audit written by the goroutine that writes files. A report that holds the last period does not go back to an earlier one.
+func (l *liveRun) put(a *classify.Audit, began int64) {
 	a.Warnings = append(a.Warnings, l.losses()...)
-	return func() error {
-		if len(f.reports) == 0 {
+	a.Tool.Sandbox = l.held
+	l.serve.show(a, time.Now().UnixNano())
+	l.files.put(l.named(periodMark, began), func(late bool) error {
+		if len(l.flags.reports) == 0 {
 			return l.printed(a)
 		}
-		flags := outputFlags{sign: f.sign}
-		for _, name := range f.reports {
-			flags.reports = append(flags.reports, l.named(name, began))
-		}
-		out, err := openOutputs(flags, []string{f.site, f.state, f.sign})
+		out, err := l.outputs(began, late)
 		if err != nil {
 			return err
 		}
-		l.files.current.Store(out)
-		defer l.files.current.Store(nil)
-		defer out.discard()
-		if err := out.render(a); err != nil {
-			return err
+		return l.files.whole(out, func() error { return out.render(a) })
+	})
+}
+
+// outputs opens the reports of a period; where it is late, those that are its own.
+func (l *liveRun) outputs(began int64, late bool) (*outputs, error) {
+	f := &l.flags
+	flags := outputFlags{}
+	for _, name := range f.reports {
+		if !late || strings.Contains(name, periodMark) {
+			flags.reports = append(flags.reports, l.named(name, began))
 		}
-		return out.commit()
 	}
+	if len(flags.reports) > 0 {
+		flags.sign = f.sign
+	}
+	return openOutputs(flags, []string{f.site, f.state, f.sign})
 }
 
 // printed writes the text of an audit to standard output.
 func (l *liveRun) printed(a *classify.Audit) error {
-	look, format, err := l.u.rendering("table", false, oscalFlags{})
-	if err != nil {
-		return err
+	var text bytes.Buffer
+	err := l.format.Write(&text, a, l.style)
+	if err == nil {
+		_, err = l.u.out.Write(text.Bytes())
 	}
-	return outputFailed(format.Write(l.u.out, a, look))
+	return outputFailed(err)
 }
 
 // losses are what did not get out.
@@ -271,64 +407,81 @@ func (l *liveRun) losses() []string {
 	if n := l.alerts.dropped.Load(); n > 0 {
 		list = append(list, fmt.Sprintf("%d alerts could not be delivered since the start", n))
 	}
+	if n := l.stdout.lost.Load(); n > 0 {
+		list = append(list, fmt.Sprintf("%d alerts or reports could not be written to standard output since the start", n))
+	}
 	if n := l.files.dropped.Load(); n > 0 {
 		list = append(list, fmt.Sprintf("%d reports could not be written since the start", n))
 	}
 	return list
 }
 
-// save writes a checkpoint, unless the last one is still being written.
+// save writes a checkpoint.
 func (l *liveRun) save(p *capture.Pulse) {
-	if !l.files.idle() {
-		return
-	}
 	p.EachActive(l.mon.Witness)
-	data, err := l.mon.Checkpoint(captureFacts(p.Result()))
+	saved, err := l.mon.Save(l.facts(p.Result()))
 	if err != nil {
 		l.u.warn("%v", err)
 		return
 	}
-	l.files.put(func() error { return l.keep(data) })
+	l.files.put(stateKey, func(bool) error { return l.keep(saved) })
 }
 
 // keep gives the state file new content.
-func (l *liveRun) keep(data []byte) error {
+func (l *liveRun) keep(saved *monitor.Saved) error {
+	data, err := saved.Encode()
+	if err != nil {
+		return exitError{exitOutput, err}
+	}
 	file, err := createOutput(l.flags.state)
 	if err != nil {
 		return err
 	}
-	defer file.discard()
-	if _, err := file.Write(data); err != nil {
-		return file.uncommitted(err)
+	err = l.files.whole(&outputs{files: []*outputFile{file}}, func() error {
+		_, err := file.Write(data)
+		if err != nil {
+			err = file.uncommitted(err)
+		}
+		return err
+	})
+	if err == nil {
+		l.kept.Store(time.Now().UnixNano())
 	}
-	return file.commit()
+	return err
 }
 
 // end writes the last report, and gives the error of the run.
 func (l *liveRun) end(result *capture.Result, failed error) error {
 	defer l.locks.release()
+	defer l.notify.close()
+	l.notify.stop()
 	if result == nil {
-		l.alerts.close()
+		l.alerts.close(time.Now())
 		return liveFailed(failed)
 	}
-	began := l.mon.Period().From
-	facts := captureFacts(result)
+	until := time.Now().Add(maxFarewell)
+	l.files.patient = true
+	facts := l.facts(result)
 	if l.flags.state != "" {
-		if data, err := l.mon.Checkpoint(facts); err == nil {
-			l.files.put(func() error { return l.keep(data) })
+		if saved, err := l.mon.Save(facts); err == nil {
+			l.files.put(stateKey, func(bool) error { return l.keep(saved) })
 		}
 	}
 	audit, err := l.mon.EndPeriod(facts)
 	l.broken(err)
-	l.write(audit, began)
+	l.write(audit, l.began)
 	l.endList()
-	l.alerts.close()
+	l.alerts.close(until)
 	l.u.verdict = l.worst
-	errs := []error{l.files.close()}
+	errs := []error{l.files.close(), outputFailed(l.stdout.close(until))}
 	if l.unbalanced != nil {
 		errs = append(errs, exitError{exitLedger, l.unbalanced})
 	}
-	if failed != nil {
+	switch {
+	case failed == nil:
+	case result.Balanced() != nil:
+		errs = append(errs, exitError{exitLedger, failed})
+	default:
 		errs = append(errs, liveFailed(failed))
 	}
 	return errors.Join(errs...)
@@ -352,23 +505,8 @@ func liveFailed(err error) error {
 // abandon is for a second signal: nothing more is written.
 func (l *liveRun) abandon() { l.files.abandon() }
 
-// siteNetworks are the networks and hosts of the site.
-func siteNetworks(set *rules.Set) ([]netip.Prefix, error) {
-	list := append([]netip.Prefix{}, set.Networks()...)
-	for _, h := range set.Site.Hosts {
-		for _, a := range h.Addresses {
-			p, err := netip.ParsePrefix(a.Address)
-			if one, bad := netip.ParseAddr(a.Address); bad == nil {
-				p, err = netip.PrefixFrom(one, one.BitLen()), nil
-			}
-			if err != nil {
-				return nil, hint(fmt.Errorf("host %s has the range %s, which no filter program holds", h.Name, a.Address), "write it as prefixes, or leave --site-filter out")
-			}
-			list = append(list, p)
-		}
-	}
-	return list, nil
-}
+// siteNetworks are the addresses of which a packet must have one to be judged.
+func siteNetworks(set *rules.Set) ([]netip.Prefix, error) { return set.Judged(), nil }
 
 func sameNetworks(a, b *rules.Set) bool {
 	x, errX := siteNetworks(a)

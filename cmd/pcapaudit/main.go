@@ -2,31 +2,34 @@
 package main
 
 import (
-	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	_ "time/tzdata" // time zones of allowed hours, on hosts that have none
+
+	"pcapaudit/capture/sandbox"
 )
 
 const version = "0.1.0"
 
-func main() {
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+func main() { os.Exit(process()) }
+
+// process executes the command line of this process, which may give up its rights for good.
+func process() int {
+	return execute(&ui{in: os.Stdin, out: os.Stdout, err: os.Stderr, enter: sandbox.Enter}, os.Args[1:])
 }
 
-// run executes one command line and gives its exit code. A reader that goes away ("| head") is an error of the write, not the end of the process:
+// execute executes one command line and gives its exit code. A reader that goes away ("| head") is an error of the write, not the end of the process:
 // temporary files are removed and reports keep their promise.
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+func execute(ui *ui, args []string) int {
 	signal.Ignore(syscall.SIGPIPE)
-	ui := &ui{in: stdin, out: stdout, err: stderr}
 	root := rootCommand(ui)
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetIn(ui.in)
+	root.SetOut(ui.out)
+	root.SetErr(ui.err)
 	return ui.finish(root.Execute())
 }
 
@@ -53,7 +56,7 @@ Three ways to start:
 	})
 	root.PersistentFlags().StringVar(&ui.colorMode, "color", "auto", "colour on the terminal, `WHEN`: auto, always, never (NO_COLOR is honoured)")
 	completeWords(root, "color", "auto", "always", "never")
-	root.AddCommand(auditCommand(ui), liveCommand(ui), connectionsCommand(ui), reportCommand(ui), diffCommand(ui), verifyCommand(ui), exceptCommand(ui),
-		combineCommand(ui), pseudonymsCommand(ui), rulesCommand(ui), siteCommand(ui))
+	root.AddCommand(auditCommand(ui), liveCommand(ui), connectionsCommand(ui), reportCommand(ui), diffCommand(ui), verifyCommand(ui), explainCommand(ui), exceptCommand(ui),
+		combineCommand(ui), pseudonymsCommand(ui), rulesCommand(ui), siteCommand(ui), manualCommand())
 	return root
 }

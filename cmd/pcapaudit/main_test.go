@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -10,8 +11,13 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"pcapaudit": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"pcapaudit": main,
 	})
+}
+
+// run executes one command line in the process of the tests, which keeps its rights, and gives its exit code.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return execute(&ui{in: stdin, out: stdout, err: stderr}, args)
 }
 
 // TestScripts runs the command lines of testdata/script. TESTDATA is the project's testdata folder.
@@ -29,6 +35,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
 		RequireExplicitExec: true,
 		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"exit": exitCommand, "cut": cutCommand},
+		Condition:           condition,
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TESTDATA", data)
 			return nil

@@ -16,9 +16,9 @@ import (
 
 const oldReport = "the report of last night\n"
 
-// sandbox runs a shell script as root in a mount namespace of its own, with $DIR, an empty folder to mount on, and $AUDIT, the command line of an audit without outputs.
+// mounting runs a shell script as root in a mount namespace of its own, with $DIR, an empty folder to mount on, and $AUDIT, the command line of an audit without outputs.
 // It skips where that is not allowed.
-func sandbox(t *testing.T, script string, env ...string) string {
+func mounting(t *testing.T, script string, env ...string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("mounting a small file system needs root")
@@ -54,7 +54,7 @@ func sandbox(t *testing.T, script string, env ...string) string {
 func TestFullDiskLeavesTheOldReport(t *testing.T) {
 	failed, whole := 0, 0
 	for _, kib := range []int{4, 8, 16, 32, 48, 64, 96, 128, 192, 256, 320, 384, 512, 1024} {
-		out := sandbox(t, `
+		out := mounting(t, `
 mount -t tmpfs -o size=${SIZE}k none $DIR || exit 99
 printf '`+strings.TrimSpace(oldReport)+`\n' >$DIR/audit.json
 $AUDIT --report $DIR/audit.json --report $DIR/audit.md --report $DIR/audit.findings.csv --report $DIR/audit.matrix.csv --report $DIR/audit.sarif \
@@ -79,7 +79,7 @@ head -c 100 $DIR/audit.json
 }
 
 func TestReadOnlyDirectoryFailsBeforeReading(t *testing.T) {
-	out := sandbox(t, `
+	out := mounting(t, `
 mount -t tmpfs -o size=64k none $DIR || exit 99
 printf '`+strings.TrimSpace(oldReport)+`\n' >$DIR/audit.json
 mount -o remount,ro $DIR || exit 99
@@ -95,7 +95,7 @@ cat $DIR/audit.json
 
 // TestDirectoryOfAnother: in a folder with the sticky bit nobody replaces the file of another.
 func TestDirectoryOfAnother(t *testing.T) {
-	out := sandbox(t, `
+	out := mounting(t, `
 command -v setpriv >/dev/null || exit 99
 mount -t tmpfs -o mode=1777 none $DIR || exit 99
 printf '`+strings.TrimSpace(oldReport)+`\n' >$DIR/audit.json

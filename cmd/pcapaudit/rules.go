@@ -13,11 +13,11 @@ import (
 func rulesCommand(u *ui) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rules",
-		Short: "List, show and check rule packs",
+		Short: "List, show, check and draft rule packs",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(rulesListCommand(u), rulesShowCommand(u), rulesCheckCommand(u))
+	c.AddCommand(rulesListCommand(u), rulesShowCommand(u), rulesCheckCommand(u), rulesImportCommand(u))
 	return c
 }
 

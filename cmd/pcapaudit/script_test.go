@@ -2,9 +2,12 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
+	"syscall"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -39,4 +42,17 @@ func cutCommand(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
+
+// condition is [confined]: all that --sandbox strict asks for can be enforced here.
+func condition(name string) (bool, error) {
+	if name != "confined" {
+		return false, fmt.Errorf("unknown condition %q", name)
+	}
+	const landlockCreateRuleset, version = 444, 1 // asks for the version
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64" {
+		return false, nil
+	}
+	landlock, _, errno := syscall.Syscall(landlockCreateRuleset, 0, 0, version)
+	return errno == 0 && landlock >= 3, nil
 }

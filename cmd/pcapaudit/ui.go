@@ -14,6 +14,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"pcapaudit/capture/sandbox"
 	"pcapaudit/reports"
 )
 
@@ -24,6 +25,8 @@ type ui struct {
 	colorMode string
 	stopped   atomic.Int32 // number of the signal that ended the run early
 	verdict   int          // exit code of the audit's result
+
+	enter func(sandbox.Plan) (sandbox.Enforced, error) // limits this process for good; nil where the process is not ours, as in tests
 }
 
 // finish prints an error and gives the exit code of the run.

@@ -26,6 +26,7 @@ type verifyFlags struct {
 	signers   string
 	key       string // of pseudonyms
 	quick     bool
+	sandbox   sandboxMode
 }
 
 func verifyCommand(u *ui) *cobra.Command {
@@ -44,9 +45,10 @@ same way here, leads to them.
 The manifest of a signed report lists what was written with it; all of that must hold. Its signature
 (AUDIT.json` + manifestSuffix + signatureSuffix + `, or --signature) is checked against --allowed-signers; stock tools do it
 as well: ssh-keygen -Y verify -f SIGNERS -I WHO -n ` + signatureNamespace + ` -s AUDIT.json` + manifestSuffix + signatureSuffix + ` < AUDIT.json` + manifestSuffix + `
+` + sandboxHelp + `
 
 Exit codes: 0 verified; 1 something differs, or cannot be verified (--hash none, reading was interrupted);
-2 usage; 4 a file is missing or cannot be read; 5 output.`,
+2 usage; 4 a file is missing or cannot be read; 5 output; 6 --sandbox strict.`,
 		Example: `  pcapaudit verify audit.json
   pcapaudit verify audit.json /mnt/evidence/          captures that have moved since
   pcapaudit verify --allowed-signers signers audit.json
@@ -64,6 +66,7 @@ Exit codes: 0 verified; 1 something differs, or cannot be verified (--hash none,
 	c.Flags().StringVar(&f.signers, "allowed-signers", "", "`FILE` of those who may sign, as for ssh-keygen -Y verify")
 	c.Flags().StringVar(&f.key, "pseudonymise", "", "`KEYFILE` that the pseudonyms of the audit were made with")
 	c.Flags().BoolVar(&f.quick, "quick", false, "do not make the audit again")
+	sandboxFlag(c, &f.sandbox)
 	return c
 }
 
@@ -87,6 +90,7 @@ type verification struct {
 	audit      *classify.Audit // with the true names of what it rests on
 	written    *classify.Audit // as it is in the file
 	hidden     *pseudonyms     // nil: the names in the file are the true ones
+	sandbox    sandboxMode     // for what is made again
 	sum        string          // SHA-256 of the audit's bytes
 	given      []givenFile
 	lines      []string
@@ -106,7 +110,7 @@ func (u *ui) verify(parent context.Context, path string, files []string, f verif
 	if err != nil {
 		return err
 	}
-	v := &verification{u: u, path: path, audit: audit, written: audit, sum: sum}
+	v := &verification{u: u, path: path, audit: audit, written: audit, sum: sum, sandbox: f.sandbox}
 	if err := v.reveal(f.key); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"pcapaudit/capture/flow"
+	"pcapaudit/capture/sandbox"
 	"pcapaudit/classify"
 	"pcapaudit/reports"
 	"pcapaudit/rules"
@@ -104,6 +105,9 @@ func (v *verification) rerun(ctx context.Context, at located) error {
 		return nil
 	}
 	options := classify.Options{Tool: thisTool, Invocation: a.Invocation, Warnings: warnings, Filter: config.Filter}
+	if _, err := v.u.confine(v.sandbox, sandbox.Plan{Read: slices.Concat(at.captures, []string{at.annotations, at.baseline})}); err != nil {
+		return err
+	}
 	again, result, err := v.u.judge(ctx, config, set, options, func(path string) string { return names[path] })
 	if err != nil {
 		return err

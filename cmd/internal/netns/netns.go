@@ -2,6 +2,7 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,7 +20,7 @@ func Add(name string) error {
 	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
 		return fmt.Errorf("add namespace %s: %w: %s", name, err, out)
 	}
-	return In(name, func() error {
+	err := In(name, func() error {
 		for _, kv := range []string{"net/ipv6/conf/all/disable_ipv6=1", "net/ipv6/conf/default/disable_ipv6=1"} {
 			if err := Sysctl(kv); err != nil {
 				return err
@@ -27,6 +28,10 @@ func Add(name string) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return errors.Join(err, Drop(name))
+	}
+	return nil
 }
 
 // Drop ends the processes that are left in a namespace that Add has made, servers that went into the background, and deletes it.

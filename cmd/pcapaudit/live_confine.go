@@ -1,0 +1,50 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+
+	"pcapaudit/capture/sandbox"
+)
+
+// confine gives up what watching does not need any more, when all is open: from then on the traffic that is read has nothing to take over.
+func (l *liveRun) confine() (sandbox.Enforced, error) {
+	f := &l.flags
+	plan := sandbox.Plan{User: f.user, Keep: sandbox.Packets}
+	if f.conntrack {
+		plan.Keep |= sandbox.Translations
+	}
+	for _, name := range append([]string{f.site, f.sign, f.acks}, append([]string{f.serve.cert, f.serve.key, f.serve.clientCA, f.serve.token}, f.rules...)...) {
+		if _, err := os.Stat(name); err == nil { // no name of a pack
+			plan.Read = append(plan.Read, filepath.Dir(name)) // a file that is replaced is another one
+		}
+	}
+	for _, name := range append([]string{f.state, f.connections}, f.reports...) {
+		if name != "" {
+			plan.Write = append(plan.Write, filepath.Dir(name))
+		}
+	}
+	if f.alerts.file != "" && f.alerts.file != "-" {
+		plan.Write = append(plan.Write, filepath.Dir(f.alerts.file))
+	}
+	l.alerts.syslog.plan(&plan)
+	return l.u.confine(f.sandbox, plan)
+}
+
+// plan adds what sending needs.
+func (s *syslog) plan(p *sandbox.Plan) {
+	switch {
+	case s == nil:
+	case s.network == "unixgram":
+		p.Local = true
+	default:
+		host, port, _ := net.SplitHostPort(s.addr)
+		n, _ := net.LookupPort(s.network, port)
+		p.Connect = append(p.Connect, uint16(n))
+		if net.ParseIP(host) == nil { // a name is looked up each time
+			p.Connect = append(p.Connect, 53)
+			p.Read = append(p.Read, "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf")
+		}
+	}
+}

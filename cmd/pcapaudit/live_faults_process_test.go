@@ -1,0 +1,196 @@
+//go:build linux && namespaces
+
+package main
+
+import (
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// faultSignals sends signals at random times: a report is left behind, and the exit code says what ended the program.
+func faultSignals(t *testing.T, s *stand) {
+	rounds := 1
+	if long() {
+		rounds = 20
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	pause := func() { time.Sleep(time.Duration(random.IntN(300)) * time.Millisecond) }
+	for range rounds {
+		for _, c := range []struct {
+			name    string
+			env     string
+			signals []syscall.Signal
+			code    int
+		}{
+			{"SIGTERM", "", []syscall.Signal{syscall.SIGTERM}, 143},
+			{"SIGTERM of a service manager", "INVOCATION_ID=1", []syscall.Signal{syscall.SIGTERM}, 0},
+			{"SIGINT", "", []syscall.Signal{syscall.SIGINT}, 130},
+			{"SIGHUP and SIGUSR1", "", []syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR1, syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGTERM}, 143},
+		} {
+			os.Remove(s.path("report.json"))
+			command := s.command("--report", "report.json", "--state", "state", "--checkpoint", "1s")
+			command.Env = append(command.Env, c.env)
+			a := s.run(command)
+			s.conversation(9000)
+			for _, sig := range c.signals {
+				pause()
+				a.signal(sig)
+			}
+			if code := a.wait(); code != c.code {
+				t.Errorf("%s: exit code %d, want %d\n%s", c.name, code, c.code, a.said.String())
+			}
+			s.audit("report.json")
+			if left := s.temporaries(); left != nil {
+				t.Errorf("%s: %v", c.name, left)
+			}
+		}
+		// What ends at once leaves the report of the run before as it was.
+		before := s.read("report.json")
+		a := s.start("--report", "report.json", "--state", "state")
+		pause()
+		if code := a.stop(syscall.SIGQUIT); code != 2 || !strings.Contains(a.said.String(), "goroutine") {
+			t.Errorf("SIGQUIT: exit code %d\n%s", code, a.said.String())
+		}
+		if s.read("report.json") != before {
+			t.Error("SIGQUIT: another report")
+		}
+		a = s.start("--report", "report.json", "--state", "state")
+		s.conversation(9000)
+		pause()
+		a.signal(syscall.SIGINT)
+		a.cmd.Process.Signal(syscall.SIGINT) // it may have ended
+		if code := a.wait(); code != 130 {
+			t.Errorf("SIGINT twice: exit code %d\n%s", code, a.said.String())
+		}
+		s.audit("report.json")
+		if left := s.temporaries(); left != nil {
+			t.Errorf("SIGINT twice: %v", left)
+		}
+	}
+}
+
+// faultKills kills the program at random moments. The last report and the state are whole, what was judged before the last checkpoint is in the
+// next report, and the time after it is blind there. Nothing of a dead run stays.
+func faultKills(t *testing.T, s *stand) {
+	kills := 4
+	if long() {
+		kills = 200
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	args := []string{"--report", "report.json", "--connections", "list.json", "--state", "state", "--checkpoint", "1s"}
+	var longest time.Duration
+	left := 0
+	for range kills {
+		a := s.start(args...)
+		if said := a.said.String(); strings.Contains(said, "refused") {
+			t.Fatal(said)
+		}
+		begun := time.Now()
+		s.conversation(4444)
+		until := begun.Add(time.Duration(random.IntN(2500)) * time.Millisecond)
+		for time.Now().Before(until) {
+			s.conversation(9000)
+			if random.IntN(10) == 0 {
+				a.signal(syscall.SIGUSR1)
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		killed := time.Now()
+		a.stop(syscall.SIGKILL)
+		if _, err := os.Stat(s.path("report.json")); err == nil {
+			s.audit("report.json")
+		}
+		if at, ok := s.stateTime(); ok {
+			longest = max(longest, min(killed.Sub(at), killed.Sub(begun)))
+		}
+		left += len(s.temporaries())
+	}
+	a := s.start(args...)
+	now := s.temporaries()
+	s.conversation(9000)
+	time.Sleep(300 * time.Millisecond)
+	if code := a.stop(syscall.SIGTERM); code != 128+15 {
+		t.Errorf("exit code %d\n%s", code, a.said.String())
+	}
+	audit := s.audit("report.json")
+	t.Logf("%d kills: at most %v after a checkpoint; %d temporary files were left; %d of %d conversations are in the report, with %d gaps", kills, longest, left, audit.Connections.Emitted,
+		s.sent, len(audit.Period.Gaps))
+	if len(now) > 1 || s.temporaries() != nil { // the list of connections has one
+		t.Errorf("while it runs there are %v, then %v", now, s.temporaries())
+	}
+	n, open := audit.Connections, audit.Result.Basis.Open
+	if n.Emitted == 0 || n.Created > uint64(s.sent) || n.Open != open || len(audit.Period.Gaps) == 0 || audit.Result.Code == exitClean {
+		t.Errorf("%+v, gaps %+v, result %+v", n, audit.Period.Gaps, audit.Result)
+	}
+}
+
+// stateTime is when the state was kept; it must be whole.
+func (s *stand) stateTime() (time.Time, bool) {
+	s.t.Helper()
+	text := readText(s.path("state"))
+	if text == "" {
+		return time.Time{}, false
+	}
+	var state struct {
+		Content struct{ State struct{ At int64 } }
+	}
+	if err := json.Unmarshal([]byte(text), &state); err != nil {
+		s.t.Fatal(err)
+	}
+	return time.Unix(0, state.Content.State.At), true
+}
+
+// faultTwo starts a second program with the same directory: it refuses, and the first one goes on.
+func faultTwo(t *testing.T, s *stand) {
+	a := s.start("--report", "report.json", "--state", "state", "--checkpoint", "1s")
+	s.until("a state", func() bool { _, ok := s.stateTime(); return ok })
+	for _, args := range [][]string{{"--report", "other.json"}, {"--state", "other"}, {"--report", "report.json", "--state", "state"}, {"--connections", "list.json"}} {
+		if code, said := s.refused(s.command(args...)); code != exitUsage || !strings.Contains(said, "another run") {
+			t.Errorf("%v: exit code %d: %s", args, code, said)
+		}
+	}
+	s.conversation(9000)
+	time.Sleep(300 * time.Millisecond)
+	if code := a.stop(syscall.SIGTERM); code != 128+15 {
+		t.Errorf("exit code %d\n%s", code, a.said.String())
+	}
+	if n := s.audit("report.json").Connections.Emitted; n != 1 {
+		t.Errorf("%d connections", n)
+	}
+	for _, name := range []string{"other.json", "other", "list.json"} {
+		if _, err := os.Stat(s.path(name)); err == nil {
+			t.Errorf("there is %s", name)
+		}
+	}
+}
+
+// faultNoRight starts the program where there is no such interface, and without the right to watch it: nothing else is touched.
+func faultNoRight(t *testing.T, s *stand) {
+	outputs := []string{"--report", "report.json", "--state", "state", "--alerts", "alerts.json", "--connections", "list.json"}
+	s.write("report.json", oldReport)
+	nowhere := s.command(append(outputs, "--interface", "pa-nowhere")...)
+	commands := map[string]*exec.Cmd{"no such interface": nowhere}
+	if setpriv, err := exec.LookPath("setpriv"); err == nil {
+		without := s.command(outputs...)
+		without.Args = append([]string{setpriv, "--bounding-set", "-net_raw", "--inh-caps", "-net_raw"}, without.Args...)
+		without.Path = setpriv
+		commands["CAP_NET_RAW"] = without
+	} else {
+		t.Log("without setpriv the missing right is not tried")
+	}
+	for says, c := range commands {
+		if code, said := s.refused(c); code != exitCapture || !strings.Contains(said, says) || !strings.Contains(said, "hint: ") {
+			t.Errorf("%s: exit code %d: %s", says, code, said)
+		}
+	}
+	list, err := os.ReadDir(s.dir)
+	if err != nil || len(list) != 3 || s.read("report.json") != oldReport {
+		t.Errorf("there are %v (%v)", list, err)
+	}
+}
