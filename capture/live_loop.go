@@ -254,7 +254,7 @@ func (w *watcher) follow(e linkEvent) error {
 		case e.index == i.index:
 			i.become(e.link)
 		case e.name == i.name:
-			w.reopen(i, e.link)
+			i.another = true // which may have gone again by now
 		}
 	}
 	return nil
@@ -286,17 +286,21 @@ func (w *watcher) reopen(i *watched, l link) {
 	}
 }
 
-// retry tries to open what was there and could not be opened.
+// retry opens what has come, when all changes are known, and tries to open what could not be opened: a ring costs too much to make one for each
+// change of an interface that comes and goes.
 func (w *watcher) retry() {
 	for _, i := range w.interfaces {
-		if i.problem == "" {
+		if i.problem == "" && !i.another {
 			continue
 		}
-		if l, ok := w.links.named(i.name); ok {
-			w.reopen(i, l)
-		} else {
+		l, ok := w.links.named(i.name)
+		switch {
+		case !ok:
 			i.problem = ""
+		case i.problem != "" || l.index != i.index:
+			w.reopen(i, l)
 		}
+		i.another = false
 	}
 }
 

@@ -128,6 +128,7 @@ type watched struct {
 	index         int
 	state         LinkState
 	sight         sight
+	another       bool   // another interface of its name has come
 	problem       string // why it could not be opened the last time that was tried
 
 	input *Input

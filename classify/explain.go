@@ -14,6 +14,7 @@ import (
 // Limits of what an explanation lists; what goes beyond is counted.
 const (
 	maxExplained = 8 // flows of one sort: those that cover the service, those that join the ends, those that have the service elsewhere
+	maxNear      = 3 // flows that came near, of one sort, where one decided
 	maxChanges   = 3 // changes of the site, beside the exception
 )
 
@@ -170,7 +171,7 @@ func (t *trail) decided() string {
 	case j.why&whyOriginator != 0:
 		text = fmt.Sprintf("%s: the roles fit %s in the other direction only", original, j.flow.Ref())
 	case j.option != nil:
-		text = fmt.Sprintf("%s: roles, protocol and port of %s are met, %s is not", original, j.flow.Ref(), strings.Join(j.why.names(), ", "))
+		text = fmt.Sprintf("%s: roles, protocol and port of %s are met, and it breaks %s", original, j.flow.Ref(), strings.Join(j.why.names(), ", "))
 	case j.why&whyUnknownHost != 0:
 		text = "unexpected: no flow covers it, and an end is no host of the site"
 	case j.why&whyWrongRoles != 0:

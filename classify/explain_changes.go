@@ -204,6 +204,9 @@ func (t *trail) roleRemedies(add func(*remedy, *rules.Flow, error)) {
 	}
 	slices.SortStableFunc(all, func(a, b found) int { return cmp.Compare(len(a.parts), len(b.parts)) })
 	for i := range all {
+		if len(all[i].parts) > len(all[0].parts) {
+			break
+		}
 		add(&all[i].remedy, all[i].flow, nil)
 	}
 	if near := t.a.nearestService(t.one); near != nil {

@@ -11,10 +11,13 @@ import (
 
 // flows lists what was held against the connection: candidates, flows in the other direction, between these roles, with this service. Each stands once.
 func (t *trail) flows() (list []ExplainedFlow, more int) {
-	for _, sort := range [...]func() []ExplainedFlow{t.candidates, t.passedOver, t.reversed, t.joining, t.elsewhere} {
-		found := sort()
-		if n := len(found) - maxExplained; n > 0 {
-			found, more = found[:maxExplained], more+n
+	for i, sort := range [...]func() []ExplainedFlow{t.candidates, t.passedOver, t.reversed, t.joining, t.elsewhere} {
+		found, most := sort(), maxExplained
+		if i > 1 && t.j.flow != nil {
+			most = maxNear
+		}
+		if n := len(found) - most; n > 0 {
+			found, more = found[:most], more+n
 		}
 		list = append(list, found...)
 	}

@@ -107,7 +107,15 @@ func TestCoupledPorts(t *testing.T) {
 }
 
 func TestFindingsAreBoundedAndAScanLeavesRoom(t *testing.T) {
-	a := New(set(t, testSite, testPack), Options{})
+	for asked, room := range map[int]int{0: maxAttempts, 1 << 12: 1 << 12, 1 << 20: maxAttempts} {
+		scan(t, asked, room)
+	}
+}
+
+// scan has more attempts than room, which is what Options.Attempts leads to.
+func scan(t *testing.T, asked, room int) {
+	t.Helper()
+	a := New(set(t, testSite, testPack), Options{Attempts: asked})
 	c := connOf(t, "10.0.0.1:50000 > 10.0.0.10:1 tcp refused", 1)
 	for i := range 100_000 {
 		n := *c
@@ -119,10 +127,10 @@ func TestFindingsAreBoundedAndAScanLeavesRoom(t *testing.T) {
 		a.Observe(&n)
 	}
 	a.Observe(connOf(t, "10.0.0.1:50000 > 10.0.0.10:9877 tcp established", 100_001))
-	if n := len(a.findings.byKey); n != maxAttempts+1 {
-		t.Errorf("%d findings kept, want %d", n, maxAttempts+1)
+	if n := len(a.findings.byKey); n != room+1 {
+		t.Errorf("%d findings kept, want %d", n, room+1)
 	}
-	if want := uint64(100_000 - maxAttempts); a.findings.overflow != want {
+	if want := uint64(100_000 - room); a.findings.overflow != want {
 		t.Errorf("overflow %d, want %d", a.findings.overflow, want)
 	}
 	if a.sums.deciding != 1 {

@@ -130,7 +130,7 @@ func place(at string) string {
 }
 
 func (p *page) explainedFlow(f classify.ExplainedFlow) {
-	p.para(2, fmt.Sprintf("%-9s", f.Stand), cleanText(fmt.Sprintf("%s  %s  %s -> %s", f.Flow, f.Service, strings.Join(f.From, ", "), strings.Join(f.To, ", "))))
+	p.para(2, fmt.Sprintf("%-9s", f.Stand), fmt.Sprintf("%s %s, %s -> %s", cleanText(f.Flow), cleanText(f.Service), p.folded(f.From, foldCites), p.folded(f.To, foldCites)))
 	for _, c := range f.Failed {
 		p.para(11, p.paint("not met", color.FgRed)+"  ", cleanText(c.Condition)+": "+Clean(c.Reason))
 	}
@@ -164,7 +164,7 @@ func (p *page) changes(e *classify.Explanation) {
 		}
 	}
 	if len(e.Contradicts) > 0 {
-		p.para(2, "the document says otherwise: ", p.folded(p.places(e.Contradicts), foldCites))
+		p.para(2, "documented instead: ", p.folded(p.places(e.Contradicts), foldCites))
 	}
 }
 

@@ -28,6 +28,9 @@ func (p *page) findings(a *classify.Audit) {
 	if n := a.Annotations; n != nil {
 		p.para(2, "", fmt.Sprintf("%s of %s%s", plural(uint64(n.Used), "annotation"), cleanText(n.File), p.stale(n.Stale)))
 	}
+	if len(groups) > 0 {
+		p.para(2, "", "why: pcapaudit explain AUDIT.json ID"+p.idsAt())
+	}
 	for i, g := range groups {
 		if i == foldFindings && !p.look.All {
 			p.line("  and %s: use --all, or --report FILE.json", plural(uint64(len(groups)-i), "more group"))
@@ -35,6 +38,14 @@ func (p *page) findings(a *classify.Audit) {
 		}
 		p.group(g)
 	}
+}
+
+// idsAt says where the ids of findings are, where they are not here.
+func (p *page) idsAt() string {
+	if p.look.All {
+		return ""
+	}
+	return " (ids: --all)"
 }
 
 // stale names the annotations of findings that the audit does not have.

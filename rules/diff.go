@@ -71,7 +71,9 @@ func ComparePacks(old, now *Pack) *PackDiff {
 	return d
 }
 
-func versionOf(p *Pack) PackVersion { return PackVersion{p.Name, p.ProductVersion, p.SHA256, len(p.Flows)} }
+func versionOf(p *Pack) PackVersion {
+	return PackVersion{p.Name, p.ProductVersion, p.SHA256, len(p.Flows)}
+}
 
 // field is a key with its value in words.
 type field struct {
@@ -148,18 +150,18 @@ func (n renamer) entry(f *Flow) diffEntry {
 	for _, t := range f.ICMPTypes {
 		types = append(types, fmt.Sprint(t))
 	}
-	return diffEntry{f.ID, f.Service() + " " + list(f.From) + arrows[f.Originator] + list(f.To) + ": " + f.Title, []field{
-		{"title", f.Title, true}, {"from", n.ends(f.From), false}, {"to", n.ends(f.To), false}, {"originator", f.Originator, false}, {"service", f.Service(), false},
+	return diffEntry{f.ID, statedService(f) + " " + list(f.From) + arrows[f.Originator] + list(f.To) + ": " + f.Title, []field{
+		{"title", f.Title, true}, {"from", n.ends(f.From), false}, {"to", n.ends(f.To), false}, {"originator", f.Originator, false}, {"service", statedService(f), false},
 		{"ports_mode", f.PortsMode, false}, {"paired_with", f.PairedWith, true}, {"announced_by", f.AnnouncedBy, false}, {"source_ports", f.SourcePorts, false},
 		{"reply", f.Reply, false}, {"need", f.Need, false}, {"occurrence", f.Occurrence, false}, {"condition", condition, false}, {"scope", f.Scope, false},
 		{"satisfied_by", f.SatisfiedBy, false}, {"proxy", fmt.Sprint(f.Proxy), false}, {"configurable", fmt.Sprint(f.Configurable), false}, {"encryption", f.Encryption, false},
-		{"encryption_protocols", list(f.EncryptionProtocols), false}, {"reference", fmt.Sprint(f.Reference), false}, {"cite", strings.Join(cites, "; "), true}, {"note", f.Note, true}}, f.Service()}
+		{"encryption_protocols", list(f.EncryptionProtocols), false}, {"reference", fmt.Sprint(f.Reference), false}, {"cite", strings.Join(cites, "; "), true}, {"note", f.Note, true}}, statedService(f)}
 }
 
 var arrows = map[string]string{"from": " -> ", "either": " <-> "}
 
-// Service is a flow's protocol and responder ports as the document states them: "tcp/80,443", "icmp type 8", "tcp/unstated".
-func (f *Flow) Service() string {
+// statedService is a flow's protocol and responder ports as the document states them: "tcp/80,443", "icmp type 8", "tcp/unstated".
+func statedService(f *Flow) string {
 	switch {
 	case len(f.ICMPTypes) > 0:
 		return f.Proto + " type " + strings.Trim(strings.Join(strings.Fields(fmt.Sprint(f.ICMPTypes)), ","), "[]")

@@ -2,8 +2,8 @@ package inspect
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
+	"hash/maphash"
 
 	"golang.org/x/net/dns/dnsmessage"
 
@@ -19,45 +19,54 @@ const (
 	maxMessage = 12 << 10 // bytes of a message over TCP that are read; the rest is skipped
 )
 
-// dnsMessage is a message whose header and question have been read.
+// dnsMessage is a message whose header and question have been read. An Inspector has one, for all messages: it is too large to be
+// made and copied for each.
 type dnsMessage struct {
 	header   dnsmessage.Header
 	question dnsmessage.Question
-	rest     dnsmessage.Parser // before the answers
+	rest     dnsmessage.Parser // before the answers, until they are read
+	answers  dnsRecords
+	seeds    [2]maphash.Seed // of keys
 }
 
-// parseDNS reads header and question of a message: exactly one question, as in all queries and their answers. On other ports than
+func newDNSMessage() *dnsMessage {
+	m := &dnsMessage{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
+	m.answers.texts.seed = m.seeds[0]
+	return m
+}
+
+// parse reads header and question of a message: exactly one question, as in all queries and their answers. On other ports than
 // its own all of it must be well-formed.
-func parseDNS(data []byte, ownPort bool) (m dnsMessage, ok bool) {
+func (m *dnsMessage) parse(data []byte, ownPort bool) bool {
 	if len(data) < dnsHeader || data[3]&0x40 != 0 || binary.BigEndian.Uint16(data[4:]) != 1 {
-		return m, false
+		return false
 	}
 	var err error
 	if m.header, err = m.rest.Start(data); err != nil {
-		return m, false
+		return false
 	}
 	if m.question, err = m.rest.Question(); err != nil || !knownClass(m.question.Class) || m.rest.SkipAllQuestions() != nil {
-		return m, false
+		return false
 	}
 	counts := [3]uint16{binary.BigEndian.Uint16(data[6:]), binary.BigEndian.Uint16(data[8:]), binary.BigEndian.Uint16(data[10:])}
 	switch m.header.OpCode {
 	case 0:
 		if !m.header.Response && (counts[0] != 0 || counts[1] > 1 || counts[2] > 4 || data[3]&0x0f != 0) {
-			return m, false
+			return false
 		}
 	case 4, 5: // NOTIFY (RFC 1996), UPDATE (RFC 2136)
 		if !ownPort {
-			return m, false
+			return false
 		}
 	default:
-		return m, false
+		return false
 	}
 	if ownPort {
-		return m, true
+		return true
 	}
 	all := m.rest
 	whole := all.SkipAllAnswers() == nil && all.SkipAllAuthorities() == nil && all.SkipAllAdditionals() == nil
-	return m, whole && knownType(m.question.Type) && !(m.header.Response && counts == [3]uint16{} && m.header.RCode == 0)
+	return whole && knownType(m.question.Type) && !(m.header.Response && counts == [3]uint16{} && m.header.RCode == 0)
 }
 
 // knownClass: IN, CH, HS, NONE, ANY.
@@ -71,11 +80,11 @@ func knownType(t dnsmessage.Type) bool {
 func (m *dnsMessage) isQuery() bool  { return !m.header.Response && m.header.OpCode == 0 }
 func (m *dnsMessage) isAnswer() bool { return m.header.Response && m.header.OpCode == 0 }
 
-// queryKey is a digest of who asked what under which number: as good as all of that, and short.
-type queryKey [16]byte
+// queryKey is a keyed digest of who asked what under which number: as good as all of that, and short.
+type queryKey [2]uint64
 
 // key is that of a query, or of the query that an answer answers. Case does not count (RFC 4343), also where the resolver mixes it.
-func (m *dnsMessage) key(querier int) (k queryKey) {
+func (m *dnsMessage) key(querier int) queryKey {
 	var b [6 + 255]byte
 	b[0] = byte(querier)
 	binary.BigEndian.PutUint16(b[1:], m.header.ID)
@@ -88,9 +97,7 @@ func (m *dnsMessage) key(querier int) (k queryKey) {
 			name[i] = c | 0x20
 		}
 	}
-	sum := sha256.Sum256(b[:6+n])
-	copy(k[:], sum[:])
-	return k
+	return queryKey{maphash.Bytes(m.seeds[0], b[:6+n]), maphash.Bytes(m.seeds[1], b[:6+n])}
 }
 
 // dnsQuery is one query of a conversation.
@@ -188,8 +195,8 @@ func readDNS(c *conversation, from int, data []byte) answer {
 	if c.onPort(137) {
 		return no // NetBIOS names have the format of DNS
 	}
-	m, ok := parseDNS(data, c.onPort(53))
-	if !ok {
+	m := c.in.dns
+	if !m.parse(data, c.onPort(53)) {
 		return no
 	}
 	c.protocol("dns")
@@ -198,7 +205,7 @@ func readDNS(c *conversation, from int, data []byte) answer {
 		r = new(resolution)
 		c.state = r
 	}
-	r.message(c, from, &m)
+	r.message(c, from, m)
 	return follow
 }
 
@@ -216,12 +223,12 @@ func dnsFirst(c *conversation, _ int, data []byte) answer {
 		return no
 	}
 	if len(message) == n {
-		if _, ok := parseDNS(message, c.onPort(53)); !ok {
+		if !c.in.dns.parse(message, c.onPort(53)) {
 			return no
 		}
 		return yes
 	}
-	if _, ok := parseDNS(message, true); ok && len(message) >= maxFirst-2 {
+	if c.in.dns.parse(message, true) && len(message) >= maxFirst-2 {
 		return yes // a long answer: its question is all that can be checked
 	}
 	if len(data) >= maxFirst {
@@ -244,8 +251,8 @@ func (s *dnsStream) read(c *conversation, from int, data []byte) (int, step) {
 	if len(data) < 2+want {
 		return 0, goOn
 	}
-	if m, ok := parseDNS(data[2:2+want], true); ok {
-		s.message(c, from, &m)
+	if m := c.in.dns; m.parse(data[2:2+want], true) {
+		s.message(c, from, m)
 	}
 	return 2 + n, goOn
 }

@@ -1,9 +1,8 @@
 package inspect
 
 import (
-	"hash/fnv"
+	"hash/maphash"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -29,6 +28,7 @@ type dnsRecords struct {
 	aliases []dnsAlias
 	hosts   []dnsHost
 	sum     uint64 // of response code and records without their times to live, in whatever order
+	texts   texts
 }
 
 type dnsAlias struct {
@@ -44,16 +44,16 @@ type dnsHost struct {
 	ttl   uint32
 }
 
-// records reads the answer section as far as it goes; whole: to its end.
-func (m *dnsMessage) records() (r dnsRecords, whole bool) {
-	r.sum = uint64(m.header.RCode)
-	p := m.rest
+// records reads the answer section as far as it goes; whole: to its end. What it gives is valid until the next message.
+func (m *dnsMessage) records() (r *dnsRecords, whole bool) {
+	r = &m.answers
+	r.aliases, r.hosts, r.sum = r.aliases[:0], r.hosts[:0], uint64(m.header.RCode)
 	for range maxAnswers {
-		h, err := p.AnswerHeader()
+		h, err := m.rest.AnswerHeader()
 		if err != nil {
 			return r, err == dnsmessage.ErrSectionDone
 		}
-		if !r.read(&p, &h) {
+		if !r.read(&m.rest, &h) {
 			return r, false
 		}
 	}
@@ -62,7 +62,7 @@ func (m *dnsMessage) records() (r dnsRecords, whole bool) {
 
 // read reads one record behind its header.
 func (r *dnsRecords) read(p *dnsmessage.Parser, h *dnsmessage.ResourceHeader) bool {
-	host := dnsHost{owner: lowerName(&h.Name), kind: h.Type, ttl: h.TTL}
+	host := dnsHost{owner: r.texts.lower(&h.Name), kind: h.Type, ttl: h.TTL}
 	if int32(h.TTL) < 0 {
 		host.ttl = 0 // RFC 2181, section 8
 	}
@@ -78,12 +78,12 @@ func (r *dnsRecords) read(p *dnsmessage.Parser, h *dnsmessage.ResourceHeader) bo
 		return r.add(host, err)
 	case class && h.Type == dnsmessage.TypePTR:
 		ptr, err := p.PTRResource()
-		host.name = lowerName(&ptr.PTR)
+		host.name = r.texts.lower(&ptr.PTR)
 		return r.add(host, err)
 	case class && h.Type == dnsmessage.TypeCNAME:
 		cname, err := p.CNAMEResource()
-		target := lowerName(&cname.CNAME)
-		r.digest(host.owner, "cname", target)
+		target := r.texts.lower(&cname.CNAME)
+		r.digest(host.owner, h.Type, target, netip.Addr{})
 		r.aliases = append(r.aliases, dnsAlias{host.owner, target, host.ttl})
 		return err == nil
 	case class && h.Type == dnsmessage.TypeHTTPS:
@@ -100,17 +100,17 @@ func (r *dnsRecords) add(h dnsHost, err error) bool {
 	if err != nil {
 		return false
 	}
-	r.digest(h.owner, strconv.Itoa(int(h.kind)), h.name, h.addr.String())
+	r.digest(h.owner, h.kind, h.name, h.addr)
 	r.hosts = append(r.hosts, h)
 	return true
 }
 
 // addHints adds the addresses that a service binding holds (RFC 9460, section 7.3). An alias (priority 0) has none.
 func (r *dnsRecords) addHints(h dnsHost, s *dnsmessage.SVCBResource) bool {
-	if h.name = lowerName(&s.Target); h.name == "." {
+	if h.name = r.texts.lower(&s.Target); h.name == "." {
 		h.name = ""
 	}
-	r.digest(h.owner, "svcb", h.name, strconv.Itoa(int(s.Priority)))
+	r.digest(h.owner, dnsmessage.TypeSVCB, h.name, netip.AddrFrom4([4]byte{byte(s.Priority >> 8), byte(s.Priority)}))
 	if s.Priority == 0 {
 		return true
 	}
@@ -128,14 +128,17 @@ func (r *dnsRecords) addHints(h dnsHost, s *dnsmessage.SVCBResource) bool {
 	return true
 }
 
-// digest adds one record to the sum.
-func (r *dnsRecords) digest(words ...string) {
-	h := fnv.New64a()
-	for _, w := range words {
-		h.Write([]byte(w))
-		h.Write([]byte{0})
+// digest adds one record to the sum. No name holds the octet 0 as dnsmessage gives it.
+func (r *dnsRecords) digest(owner string, kind dnsmessage.Type, name string, addr netip.Addr) {
+	var b [2*256 + 2 + 16]byte
+	n := copy(b[:255], owner) + 1
+	n += copy(b[n:][:255], name) + 1
+	n += copy(b[n:], []byte{byte(kind >> 8), byte(kind)})
+	if addr.IsValid() {
+		a := addr.As16()
+		n += copy(b[n:], a[:])
 	}
-	r.sum += h.Sum64()
+	r.sum += maphash.Bytes(r.texts.seed, b[:n])
 }
 
 // teach tells the names of the addresses that answer the question, at the end of its chain of aliases.
@@ -143,7 +146,7 @@ func (r *dnsRecords) teach(c *conversation, asker int, q *dnsmessage.Question) {
 	if q.Class != dnsmessage.ClassINET {
 		return
 	}
-	asked := lowerName(&q.Name)
+	asked := r.texts.lower(&q.Name)
 	owner, ttl, ok := r.follow(asked)
 	if !ok {
 		return
@@ -165,11 +168,11 @@ func (r *dnsRecords) teach(c *conversation, asker int, q *dnsmessage.Question) {
 			}
 		}
 		n := flow.Name{Origin: origin, Asker: c.ends[asker].Addr(), Addr: addr, Until: validUntil(c.packet.at, min(ttl, h.ttl))}
-		if n.Name, ok = HostName([]byte(name)); !ok || !addr.IsValid() {
+		if n.Name, ok = hostName(name); !ok || !addr.IsValid() {
 			continue
 		}
 		if last != name {
-			n.Chain, _ = HostName([]byte(last))
+			n.Chain, _ = hostName(last)
 		}
 		c.learned(n)
 		taught++
@@ -197,15 +200,25 @@ func (r *dnsRecords) follow(name string) (last string, ttl uint32, ok bool) {
 	return "", 0, false
 }
 
-// lowerName gives a name as dnsmessage does, with final dot, in lower case (ASCII only).
-func lowerName(n *dnsmessage.Name) string {
+// texts are names met lately: most answers name what was named before, and to find that out is cheaper than to make a string of it.
+type texts struct {
+	seed maphash.Seed
+	of   [1 << 12]string
+}
+
+// lower gives a name as dnsmessage does, with final dot, in lower case (ASCII only).
+func (t *texts) lower(n *dnsmessage.Name) string {
 	b := n.Data[:n.Length]
 	for i, c := range b {
 		if c >= 'A' && c <= 'Z' {
 			b[i] = c | 0x20
 		}
 	}
-	return string(b)
+	s := &t.of[maphash.Bytes(t.seed, b)%uint64(len(t.of))]
+	if *s != string(b) {
+		*s = string(b)
+	}
+	return *s
 }
 
 // withoutService takes the labels for port and scheme off the name of a service binding: "_8443._https.example." (RFC 9460, section 2.3).

@@ -49,7 +49,8 @@ type Inspector struct {
 	bytes    int           // in sides and states
 	free     *conversation // to be used again, linked by after
 	spare    [][]byte
-	now      int64 // the last usable packet time
+	dns      *dnsMessage   // that is being read
+	now      int64         // the last usable packet time
 	counters Counters
 	touched  uint64 // keeps the loads that only warm the cache
 }
@@ -63,7 +64,7 @@ type packet struct {
 
 // New makes an Inspector that adds its facts to t.
 func New(t *flow.Table, l Learn) *Inspector {
-	return &Inspector{table: t, learn: l, held: heldConversations{all: make([]*conversation, 1)}}
+	return &Inspector{table: t, learn: l, dns: newDNSMessage(), held: heldConversations{all: make([]*conversation, 1)}}
 }
 
 // Counters are the numbers so far.

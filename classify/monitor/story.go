@@ -99,7 +99,7 @@ func shortened(s string) string { return s[:min(len(s), maxStoryText)] }
 // next is what to do about a finding, with commands of this program only.
 func next(f *classify.Finding) string {
 	if _, err := classify.ExceptionStanza(f); err == nil && f.Decides {
-		return f.Look + "; if it is approved: pcapaudit except AUDIT.json " + f.ID
+		return f.Look + "; why: pcapaudit explain AUDIT.json " + f.ID + "; if it is approved: pcapaudit except AUDIT.json " + f.ID
 	}
 	return f.Look
 }

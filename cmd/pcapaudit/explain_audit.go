@@ -20,7 +20,7 @@ func (u *ui) explainedOfAudit(path, id string, f explainFlags) (*reports.Explain
 	found, missed := a.FindFinding(id)
 	if missed != nil {
 		if x.Expectation, err = a.ExplainExpectation(id); err != nil {
-			return nil, exitError{exitUsage, hint(unknownSubject(a, id, missed, err), "%s; pcapaudit report %s --all shows them", rules.Meant(id, subjects(a)), path)}
+			return nil, exitError{exitUsage, hint(unknownSubject(a, id, missed, err), "%s; pcapaudit report %s --all shows them", rules.Meant(id, subjects(a, strings.Contains(id, "/"))), path)}
 		}
 		x.Notes = append(x.Notes, fmt.Sprintf("the statuses of the audit, of %s", path))
 		return x, nil
@@ -41,12 +41,12 @@ func (u *ui) explainedOfAudit(path, id string, f explainFlags) (*reports.Explain
 		x.Notes = append(x.Notes, "the audit alone: it does not hold the flows that were no finding's")
 		return x, nil
 	}
-	r, ok := classify.New(set, classify.Options{Tool: thisTool, Filter: nil}).Reenact(found)
+	r, ok := classify.New(set, classify.Options{Tool: thisTool}).Reenact(found)
 	switch {
 	case !ok:
 		x.Notes = append(x.Notes, "the audit alone: this finding names no connection")
 		return x, nil
-	case !r.Same && found.Kind != "mutual-tls" && found.Kind != "name-claim":
+	case !r.Same && (found.Kind == "connection" || found.Kind == "question"):
 		x.Notes = append(x.Notes, fmt.Sprintf("by these packs and this site its first connection is %s, in the audit it is %s", verdictWords(r.Verdict, r.Why), verdictWords(found.Verdict, found.Why)))
 	}
 	x.Connection = &r.Explanation
@@ -73,15 +73,20 @@ func unknownSubject(a *classify.Audit, id string, noFinding, noFlow error) error
 	return fmt.Errorf("the audit has no finding and expects no flow %.60q", id)
 }
 
-// subjects are what of an audit can be explained.
-func subjects(a *classify.Audit) []string {
+// subjects are what of an audit can be explained; flows with their packs or without.
+func subjects(a *classify.Audit, qualified bool) []string {
 	var names []string
 	for i := range a.Findings {
 		names = append(names, a.Findings[i].ID)
 	}
 	for i := range a.Expectations {
-		names = append(names, a.Expectations[i].Flow)
+		name := a.Expectations[i].Flow
+		if _, id, found := strings.Cut(name, "/"); found && !qualified {
+			name = id
+		}
+		names = append(names, name)
 	}
+	slices.Sort(names)
 	return slices.Compact(names)
 }
 

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 
 	"pcapaudit/capture/flow"
@@ -17,6 +16,7 @@ type liveList struct {
 	path  string
 	list  *reports.Connections
 	queue chan []byte
+	lost  bool // some of it; read it when the queue is closed
 }
 
 // maxListChunks bounds the list's queue: as many chunks of 64 KiB.
@@ -51,11 +51,7 @@ func (l *liveList) Write(b []byte) (int, error) {
 
 // end closes the list; its file gets its name, unless there was an error.
 func (l *liveList) end() {
-	if err := l.list.Close(); err != nil {
-		l.queue <- nil // what was written is not whole
-		l.files.u.warn("%s: %v", l.path, err)
-		l.files.dropped.Add(1)
-	}
+	l.lost = l.list.Close() != nil
 	close(l.queue)
 }
 
@@ -76,12 +72,12 @@ func (l *liveList) write() error {
 	}
 	defer file.discard()
 	for chunk := range l.queue {
-		if chunk == nil {
-			return fmt.Errorf("write %s: %w", l.path, errListFull)
-		}
 		if _, err := file.Write(chunk); err != nil {
 			return file.uncommitted(err)
 		}
+	}
+	if l.lost {
+		return outputError(l.path, errListFull, "write it to a faster disk, or leave it out")
 	}
 	return file.commit()
 }

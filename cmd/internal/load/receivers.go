@@ -171,5 +171,5 @@ func (r *receiver) run(ctx context.Context, l *lab, t traffic, rate int, d, stal
 // lossless is true where the kernel dropped nothing and nothing else went astray.
 func (s *step) lossless() bool { return s.dropped == 0 && s.had >= s.sent.packets }
 
-// held is true where the sender kept to the rate that was asked for.
-func (s *step) held() bool { return s.sent.rate() >= 0.98*float64(s.asked) }
+// held is true where the sender gave at least that share of the rate that was asked for.
+func (s *step) held(share float64) bool { return s.sent.rate() >= share*float64(s.asked) }

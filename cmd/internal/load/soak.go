@@ -136,6 +136,9 @@ func (s *disturbed) shake(l *lab, d time.Duration) error {
 	return err
 }
 
+// noticed is the time in seconds after which a flap is seen at the latest.
+const noticed = 2
+
 // judge prints what came of a soak, and says what is wrong.
 func (f *soakFlags) judge(l *lab, s disturbed, done sent) error {
 	names, err := filepath.Glob(l.in("period-*.json"))
@@ -172,7 +175,7 @@ func (f *soakFlags) judge(l *lab, s disturbed, done sent) error {
 	fmt.Printf("reports: %d periods; kernel had %d packets, dropped %d; %d connections not documented; alerts by kind: %v\n", len(names), kernel, dropped, others, kinds)
 	fmt.Printf("time: monitored %.3f s, blind %.3f s in %d spans; the interface was down %.3f s in %d flaps\n", monitored.Seconds(), blind.Seconds(), spans, s.down.Seconds(), s.flaps)
 	fmt.Printf("pack: changed %d times, %d of them broken\n", s.changes, s.refused)
-	if spans < s.flaps || math.Abs((blind-s.down).Seconds()) > float64(s.flaps) {
+	if spans < s.flaps || math.Abs((blind-s.down).Seconds()) > noticed*float64(s.flaps) {
 		faults = append(faults, fmt.Sprintf("blind time of %v in %d spans is not that of %d flaps, %v", blind, spans, s.flaps, s.down))
 	}
 	if kernel > done.packets {
