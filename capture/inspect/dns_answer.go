@@ -110,7 +110,7 @@ func (r *dnsRecords) addHints(h dnsHost, s *dnsmessage.SVCBResource) bool {
 	if h.name = r.texts.lower(&s.Target); h.name == "." {
 		h.name = ""
 	}
-	r.digest(h.owner, dnsmessage.TypeSVCB, h.name, netip.AddrFrom4([4]byte{byte(s.Priority >> 8), byte(s.Priority)}))
+	r.digest(h.owner, 0, h.name, netip.AddrFrom4([4]byte{byte(s.Priority >> 8), byte(s.Priority)}))
 	if s.Priority == 0 {
 		return true
 	}
@@ -128,12 +128,13 @@ func (r *dnsRecords) addHints(h dnsHost, s *dnsmessage.SVCBResource) bool {
 	return true
 }
 
-// digest adds one record to the sum. No name holds the octet 0 as dnsmessage gives it.
+// digest adds one record to the sum.
 func (r *dnsRecords) digest(owner string, kind dnsmessage.Type, name string, addr netip.Addr) {
-	var b [2*256 + 2 + 16]byte
-	n := copy(b[:255], owner) + 1
-	n += copy(b[n:][:255], name) + 1
-	n += copy(b[n:], []byte{byte(kind >> 8), byte(kind)})
+	var b [4 + 2*255 + 16]byte
+	b[0], b[1], b[2], b[3] = byte(kind>>8), byte(kind), byte(len(owner)), byte(len(name))
+	n := 4
+	n += copy(b[n:], owner)
+	n += copy(b[n:], name)
 	if addr.IsValid() {
 		a := addr.As16()
 		n += copy(b[n:], a[:])

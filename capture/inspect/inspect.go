@@ -49,8 +49,8 @@ type Inspector struct {
 	bytes    int           // in sides and states
 	free     *conversation // to be used again, linked by after
 	spare    [][]byte
-	dns      *dnsMessage   // that is being read
-	now      int64         // the last usable packet time
+	dns      *dnsMessage // that is being read
+	now      int64       // the last usable packet time
 	counters Counters
 	touched  uint64 // keeps the loads that only warm the cache
 }

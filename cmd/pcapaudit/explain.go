@@ -43,9 +43,11 @@ a documented flow has its status, host by host. Packs and site are taken from wh
 
 Exit codes: 0; 2 usage, rules, site, no such finding or flow; 4 no audit; 5 output.`,
 		Example: `  pcapaudit explain --rules acronis-abr-11.5 --site sites/acronis.yaml 'tcp win-1 > ams:9877'
-  pcapaudit explain --site sites/acronis.yaml --at 2026-11-22 --encrypted none 'tcp 10.20.0.10:49768 > 10.20.0.54:9876'
-  pcapaudit explain audit.json 3f2a
-  pcapaudit explain audit.json acronis-abr-11.5/agent-registers`,
+  pcapaudit explain --site sites/acronis.yaml --at 2026-11-22 --encrypted none 'tcp ams:49768 > 10.20.0.54:9876'
+  pcapaudit audit --site sites/acronis.yaml --report audit.json captures/acronis-deviating.pcapng
+  pcapaudit explain audit.json 0ffc                   the finding whose id begins so
+  pcapaudit explain audit.json agent-registers        who is missing, and why
+(in the folder testdata of the sources)`,
 		Args:              atLeast(1, "give a connection in quotes, or the JSON report of an audit and the id of a finding or a flow"),
 		ValidArgsFunction: completeExplained,
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -47,6 +47,7 @@ type liveFlags struct {
 	checkpoint  time.Duration
 	alerts      alertFlags
 	user        string
+	length      time.Duration
 	sandbox     sandboxMode
 }
 
@@ -82,11 +83,19 @@ On a gateway that translates addresses, --conntrack learns from the kernel which
 It is judged once, between the host that opened it and the host that it reached; the other side is out of scope
 as translated-leg. It needs the right CAP_NET_ADMIN at the start.
 
+--listen shows a status page, /metrics for Prometheus, /healthz, /readyz, /api/audit (JSON) and /api/findings
+(alerts, NDJSON; ?since=EVENT). Nothing can be changed there. An address that other machines reach needs TLS, and a
+token or client certificates. An audit for a client is made only where packets can wait for it.
+
+--acknowledge names findings that are known: their alerts are held back until the time given, unless they become
+graver. The findings count for the result all the same; --listen shows who acknowledged them.
+
 ` + packetHelp[1:] + `
 
 Exit codes: as for audit, of the gravest period; 6 where an interface cannot be watched; 128+n ended by signal n
 (after the last report), 0 for SIGTERM under a service manager.`,
 		Example: `  pcapaudit live --interface eth0 --site site.yaml
+  pcapaudit live --interface eth0 --site site.yaml --for 8h --report night.html
   pcapaudit live --interface eth0 --interface eth1 --site site.yaml --interval 24h --zone Europe/Berlin \
     --report '/var/lib/pcapaudit/{period}.html' --report /var/lib/pcapaudit/last.json --state /var/lib/pcapaudit/state
   pcapaudit live --interface eth0 --site site.yaml --alerts alerts.ndjson --syslog udp:192.0.2.9:514 --syslog-severity high`,
@@ -105,6 +114,7 @@ Exit codes: as for audit, of the gravest period; 6 where an interface cannot be 
 	fl.StringVar(&f.site, "site", "", "site `FILE`: which hosts hold which roles")
 	fl.BoolVar(&f.noBaseline, "no-baseline", false, "use only the packs that --rules names, or the site binds")
 	fl.DurationVar(&f.interval, "interval", 0, "report each period of this `LENGTH`, such as 1h or 24h; 0: one period until the end")
+	fl.DurationVar(&f.length, "for", 0, "end after this `TIME`, with the exit code of what was found; 0: only a signal ends it")
 	fl.StringVar(&f.zone, "zone", "UTC", "time `ZONE` of periods and alerts, such as Europe/Berlin")
 	reportFlag(c, &f.reports)
 	fl.StringVar(&f.connections, "connections", "", "write every connection of a period with its verdict to `FILE` (NDJSON, or .csv); "+periodMark+" as in --report")
@@ -132,6 +142,7 @@ func (f *liveFlags) check() error {
 		{f.siteFilter && f.site == "", "--site-filter needs --site"},
 		{f.packets.since != "" || f.packets.until != "", "--since and --until are for captures that have ended"},
 		{f.interval != 0 && f.interval < minInterval, fmt.Sprintf("--interval %v: use %v or more, or 0", f.interval, minInterval)},
+		{f.length < 0, fmt.Sprintf("--for %v: use a time, or 0", f.length)},
 		{f.checkpoint < time.Second, fmt.Sprintf("--checkpoint %v: use 1s or more", f.checkpoint)},
 		{f.rings < 1 || f.rings > 64, fmt.Sprintf("--rings %d: use 1 to 64", f.rings)},
 		{f.ringMiB < 1 || f.ringMiB > 4096, fmt.Sprintf("--ring-size %d: use 1 to 4096 MiB", f.ringMiB)},
@@ -205,6 +216,11 @@ func runLive(parent context.Context, u *ui, f liveFlags) error {
 	l.program = watch.ProgramText
 	ctx, stop := u.interruptible(parent, l.abandon)
 	defer stop()
+	if f.length > 0 {
+		var enough context.CancelFunc
+		ctx, enough = context.WithTimeout(ctx, f.length)
+		defer enough()
+	}
 	defer debug.SetGCPercent(debug.SetGCPercent(liveGarbage))
 	l.mon = monitor.New(set, warnings, time.Now().UnixNano(), monitor.Options{Tool: thisTool, Invocation: f.invocation(), Filter: config.Filter,
 		Interval: int64(f.interval), Zone: zone, HeartbeatEvery: int64(f.alerts.heartbeat), Alert: l.alert, Open: l.eachOpen, OnJudged: l.judged})

@@ -13,11 +13,12 @@ import (
 func rulesCommand(u *ui) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rules",
-		Short: "List, show, check and draft rule packs",
+		Short: "List, show, check, compare, start, draft and export rule packs",
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(rulesListCommand(u), rulesShowCommand(u), rulesCheckCommand(u), rulesImportCommand(u))
+	c.AddCommand(rulesListCommand(u), rulesShowCommand(u), rulesCheckCommand(u), rulesDiffCommand(u), rulesNewCommand(u), rulesImportCommand(u),
+		rulesExportCommand(u), rulesSchemaCommand(u))
 	return c
 }
 
@@ -78,27 +79,6 @@ func rulesShowCommand(u *ui) *cobra.Command {
 	return c
 }
 
-func rulesCheckCommand(u *ui) *cobra.Command {
-	return &cobra.Command{
-		Use:     "check FILE...",
-		Short:   "Check rule packs and print every problem with file:line:col",
-		Example: "  pcapaudit rules check mypack.yaml",
-		Args:    atLeast(1, "name the pack files to check"),
-		RunE: func(_ *cobra.Command, args []string) error {
-			packs, err := u.loadPacks(args)
-			if err != nil {
-				return err
-			}
-			for _, k := range packs {
-				if _, err := fmt.Fprintf(u.out, "%s: no problem in %d flows, %d roles, %d conditions\n", k.Name, len(k.Flows), len(k.Roles), len(k.Conditions)); err != nil {
-					return outputFailed(err)
-				}
-			}
-			return nil
-		},
-	}
-}
-
 func siteCommand(u *ui) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "site",
@@ -130,7 +110,7 @@ func siteCommand(u *ui) *cobra.Command {
 		},
 	}
 	rulesFlag(check, &names)
-	c.AddCommand(check)
+	c.AddCommand(check, schemaCommand(u, "site files", rules.SiteSchemaFile, rules.SiteSchema, "pcapaudit site schema"))
 	return c
 }
 
