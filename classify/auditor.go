@@ -39,6 +39,7 @@ type Auditor struct {
 	hours       bool                                // the site limits the hours of flows
 	peopled     map[*rules.Host]map[netip.Addr]bool // hosts declared by prefix or range: the addresses that they name exactly
 	people      map[*rules.Host][]party             // set by Finish: who was seen of each host entry
+	stated      map[*rules.Host][]netip.Addr        // their addresses as parsed, of those that were asked for
 	plans       map[planKey]*plan
 	checks      []checked // scratch of judge
 	shared      []shared  // scratch of judge
@@ -63,7 +64,7 @@ type Auditor struct {
 
 // New returns an Auditor for the compiled rules. set.Site may be nil: then ports are judged, roles are not.
 func New(set *rules.Set, o Options) *Auditor {
-	a := &Auditor{set: set, opts: o, rank: map[*rules.Pack]int{}, peopled: peopledHosts(set.Site), plans: map[planKey]*plan{}}
+	a := &Auditor{set: set, opts: o, rank: map[*rules.Pack]int{}, peopled: peopledHosts(set.Site), stated: map[*rules.Host][]netip.Addr{}, plans: map[planKey]*plan{}}
 	a.from, a.until = asked(set, o.Filter)
 	a.hours = set.Site != nil && len(set.Site.Hours) > 0
 	for i, p := range set.Packs {

@@ -238,14 +238,18 @@ func shown(c *flow.Conn, f *rules.Flow, v *view) showing {
 	return showsOneSide
 }
 
-// addresses of a party: its own, or those that its host names; a prefix stands with its first address.
+// addresses of a party: its own, or those that its host names; a prefix stands with its first address. They are not to be changed.
 func (a *Auditor) addresses(p party) []netip.Addr {
 	if p.addr.IsValid() {
 		return []netip.Addr{p.addr}
 	}
-	var list []netip.Addr
-	for _, e := range p.host.Addresses {
-		list = append(list, firstAddress(e.Address)...)
+	list, known := a.stated[p.host]
+	if !known {
+		for _, e := range p.host.Addresses {
+			list = append(list, firstAddress(e.Address)...)
+		}
+		list = slices.Clip(list)
+		a.stated[p.host] = list
 	}
 	return list
 }

@@ -134,7 +134,7 @@ func (a *Auditor) foldedOf(c *flow.Conn, j *judged) *folded {
 	return one
 }
 
-// connectionWords is a connection as DescribedConn reads it.
+// connectionWords is a connection as Described has it in words.
 func connectionWords(c *flow.Conn) string {
 	switch {
 	case c.Proto.HasPorts():
@@ -242,7 +242,7 @@ func (t *trail) tieWords(a, b *checked) string {
 		return "a named role goes before any and internet"
 	case a.From.By+a.To.By != b.From.By+b.To.By:
 		return "an address binds a role closer than a network"
-	case a.rank != b.rank && a.view == b.view && a.order < b.order && a.rank > b.rank:
+	case a.view == b.view && cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.Flow.ID, b.Flow.ID)) > 0:
 		return "its roles are bound by the narrower network"
 	case a.rank != b.rank:
 		return "order of --rules"

@@ -27,7 +27,7 @@ type activity struct {
 // sight knows which hosts were seen, and between which networks the capture showed traffic in both directions.
 type sight struct {
 	networks []netip.Prefix
-	hosts    map[party]activity
+	hosts    map[party]*activity
 	pairs    map[networkPair]bool
 	reached  map[netip.Prefix]bool // networks with two-way traffic to anywhere
 	groups   map[netip.Prefix]bool // networks from which something to a broadcast or multicast address was seen
@@ -38,7 +38,7 @@ type sight struct {
 }
 
 func newSight(set *rules.Set) sight {
-	s := sight{hosts: map[party]activity{}, pairs: map[networkPair]bool{}, reached: map[netip.Prefix]bool{}, groups: map[netip.Prefix]bool{}, hidden: map[hiddenPair]string{}, tunnels: map[string]bool{}}
+	s := sight{hosts: map[party]*activity{}, pairs: map[networkPair]bool{}, reached: map[netip.Prefix]bool{}, groups: map[netip.Prefix]bool{}, hidden: map[hiddenPair]string{}, tunnels: map[string]bool{}}
 	if set.Site != nil {
 		for _, p := range set.Networks() {
 			if p.Bits() >= widestNetwork(p.Addr()) {
@@ -111,12 +111,25 @@ func (s *sight) saw(p party, direct bool) {
 	if p.host == nil {
 		return
 	}
-	n, ok := s.hosts[p]
-	if !ok && len(s.hosts) >= maxSeenHosts {
-		s.unkept++
-		return
+	n := s.hosts[p]
+	if n == nil {
+		if len(s.hosts) >= maxSeenHosts {
+			s.unkept++
+			return
+		}
+		n = &activity{}
+		s.hosts[p] = n
 	}
-	s.hosts[p] = activity{n.connections + 1, n.direct || direct}
+	n.connections++
+	n.direct = n.direct || direct
+}
+
+// of is what a party was seen to send.
+func (s *sight) of(p party) activity {
+	if n := s.hosts[p]; n != nil {
+		return *n
+	}
+	return activity{}
 }
 
 // note adds a network to a bounded set.

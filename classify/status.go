@@ -210,7 +210,7 @@ func (a *Auditor) unusedResponders(x *expected, p party, t *tracked) []*rules.Ho
 // unseen says whether the capture could not have shown the flow, and sets why.
 func (a *Auditor) unseen(s *verdictOn, x *expected, l *lack, w *window) bool {
 	p := s.party
-	seen := a.sight.hosts[p]
+	seen := a.sight.of(p)
 	s.cause = causeBlind
 	switch {
 	case !a.showsFlow(x, p):
@@ -329,7 +329,7 @@ func hostNames(hosts []*rules.Host) string {
 }
 
 func (a *Auditor) missingWords(x *expected, l *lack, p party) string {
-	who := fmt.Sprintf("%s is active in the capture, %s, but", p.name(), plural(a.sight.hosts[p].connections, "connection"))
+	who := fmt.Sprintf("%s is active in the capture, %s, but", p.name(), plural(a.sight.of(p).connections, "connection"))
 	switch {
 	case l.excepted > 0:
 		return fmt.Sprintf("%s opened %s to %s under an exception only (%s)", who, a.service(x.flow), article(x.flow.To), plural(l.excepted, "connection"))

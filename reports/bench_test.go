@@ -47,4 +47,3 @@ func (n *counter) Write(p []byte) (int, error) {
 	*n += counter(len(p))
 	return len(p), nil
 }
-

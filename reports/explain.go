@@ -130,7 +130,7 @@ func place(at string) string {
 }
 
 func (p *page) explainedFlow(f classify.ExplainedFlow) {
-	p.para(2, fmt.Sprintf("%-9s", f.Stand), fmt.Sprintf("%s %s, %s -> %s", cleanText(f.Flow), cleanText(f.Service), p.folded(f.From, foldCites), p.folded(f.To, foldCites)))
+	p.para(2, fmt.Sprintf("%-9s", cleanText(f.Stand)), fmt.Sprintf("%s %s, %s -> %s", cleanText(f.Flow), cleanText(f.Service), p.folded(f.From, foldCites), p.folded(f.To, foldCites)))
 	for _, c := range f.Failed {
 		p.para(11, p.paint("not met", color.FgRed)+"  ", cleanText(c.Condition)+": "+Clean(c.Reason))
 	}
@@ -154,13 +154,13 @@ func (p *page) changes(e *classify.Explanation) {
 		p.line("  nothing that the site can say")
 	}
 	for i, c := range e.Changes {
-		text := cleanText(c.What) + place(c.At)
+		text := Clean(c.What) + place(c.At)
 		if c.Gives != "documented" {
 			text += ": it is then " + cleanText(c.Gives)
 		}
 		p.para(2, fmt.Sprintf("%d. ", i+1), text)
 		for line := range strings.Lines(c.YAML) {
-			p.line("       %s", cleanText(strings.TrimRight(line, "\n")))
+			p.line("       %s", Clean(strings.TrimRight(line, "\n")))
 		}
 	}
 	if len(e.Contradicts) > 0 {

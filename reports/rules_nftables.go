@@ -137,7 +137,7 @@ func (n *nft) opening(o *rules.Opening) {
 			continue
 		}
 		for _, to := range byPorts(o.Responder) {
-			daddr, ok := n.end(o.To, to.spans, f, "daddr")
+			daddr, ok := n.end("role/", o.To, to.spans, f, "daddr")
 			if !ok {
 				continue
 			}
@@ -175,8 +175,8 @@ func byPorts(holders []rules.Holder) []portGroup {
 	return groups
 }
 
-// end is the condition on one end; ok is false where nobody of the family is one.
-func (n *nft) end(role string, spans []rules.Span, f nftFamily, side string) (text string, ok bool) {
+// end is the condition on one end, with a set of that kind for a role that is not reserved; ok is false where nobody of the family is one.
+func (n *nft) end(kind, role string, spans []rules.Span, f nftFamily, side string) (text string, ok bool) {
 	switch role {
 	case "any":
 		return "", true
@@ -191,14 +191,14 @@ func (n *nft) end(role string, spans []rules.Span, f nftFamily, side string) (te
 	if len(spans) == 0 {
 		return "", false
 	}
-	return fmt.Sprintf("%s %s @%s", f.ip, side, n.set(setName(role)+f.suffix, f.kind, spanElements(spans))), true
+	return fmt.Sprintf("%s %s @%s", f.ip, side, n.set(kind+setName(role)+f.suffix, f.kind, spanElements(spans))), true
 }
 
 // setName is a role as the name of a set: names of hosts may hold anything.
 func setName(role string) string {
 	host, isHost := rules.HostName(role)
 	if !isHost {
-		return "role/" + role
+		return role
 	}
 	return "host/" + strings.Map(func(r rune) rune {
 		if r < 0x80 && (r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.') {
@@ -212,7 +212,7 @@ func setName(role string) string {
 func (n *nft) sources(o *rules.Opening, f nftFamily) []string {
 	groups := byPorts(o.Originator)
 	if len(groups) == 1 {
-		if text, ok := n.end(o.From, groups[0].spans, f, "saddr"); ok {
+		if text, ok := n.end("opens/", o.From, groups[0].spans, f, "saddr"); ok {
 			return []string{join(text, portsExpression("th sport", groups[0].ports))}
 		}
 		return nil
@@ -220,7 +220,7 @@ func (n *nft) sources(o *rules.Opening, f nftFamily) []string {
 	var conditions, pairs []string
 	for _, g := range groups {
 		if g.ports == nil {
-			if text, ok := n.end(o.From, g.spans, f, "saddr"); ok {
+			if text, ok := n.end("translated/", o.From, g.spans, f, "saddr"); ok {
 				conditions = append(conditions, text)
 			}
 			continue
@@ -233,7 +233,7 @@ func (n *nft) sources(o *rules.Opening, f nftFamily) []string {
 	}
 	if len(pairs) > 0 {
 		slices.Sort(pairs)
-		name := n.set("source"+strings.TrimPrefix(setName(o.From), "role")+f.suffix, f.kind+" . inet_service", pairs)
+		name := n.set("source/"+setName(o.From)+f.suffix, f.kind+" . inet_service", pairs)
 		conditions = append(conditions, fmt.Sprintf("%s saddr . th sport @%s", f.ip, name))
 	}
 	return conditions

@@ -154,6 +154,7 @@ func (m *Monitor) Restore(data []byte, now int64) error {
 	for i := range s.Uses {
 		m.uses[useKey{s.Uses[i].Flow, s.Uses[i].Host}] = &s.Uses[i]
 	}
+	m.looks.again = m.now
 	m.memory.restore(s)
 	m.auditor = nil
 	m.audit()

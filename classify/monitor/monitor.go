@@ -161,6 +161,7 @@ func (m *Monitor) setBack(now int64) {
 	}
 	m.blind.setBack(now)
 	m.plan()
+	m.looks.again = now
 }
 
 // LearnName takes a name as it is seen. It keeps nothing of n but its strings.

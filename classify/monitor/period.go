@@ -27,7 +27,7 @@ func (m *Monitor) periodAt(now int64) classify.Span {
 		return classify.Span{From: now, Until: never}
 	}
 	y, month, d := time.Unix(now/1e9, now%1e9).In(m.opts.Zone).Date()
-	midnight := func(after int) int64 { return time.Date(y, month, d+after, 0, 0, 0, 0, m.opts.Zone).UnixNano() }
+	midnight := func(after int) int64 { return beginning(time.Date(y, month, d+after, 0, 0, 0, 0, m.opts.Zone)) }
 	switch {
 	case n%day == 0:
 		days := int(n / day)
@@ -43,6 +43,14 @@ func (m *Monitor) periodAt(now int64) classify.Span {
 	}
 	from := now - (now%n+n)%n
 	return classify.Span{From: from, Until: from + n}
+}
+
+// beginning of the day of which time.Date gave midnight. Where the clocks jump over it, that may be an hour of the day before: the day begins when they jump.
+func beginning(midnight time.Time) int64 {
+	if midnight.Hour() >= 12 {
+		_, midnight = midnight.ZoneBounds()
+	}
+	return midnight.UnixNano()
 }
 
 // Period is the one that goes on; Until is the greatest int64 where it has no end.

@@ -16,6 +16,10 @@ func TestPeriodsAreAligned(t *testing.T) {
 	if err != nil {
 		t.Skip("no time zone database: ", err)
 	}
+	havana, err := time.LoadLocation("America/Havana") // where summer time begins at midnight
+	if err != nil {
+		t.Skip("no time zone database: ", err)
+	}
 	for _, c := range []struct {
 		name     string
 		interval time.Duration
@@ -29,6 +33,9 @@ func TestPeriodsAreAligned(t *testing.T) {
 		{"a day of 23 hours", 24 * time.Hour, paris, "2026-03-29T12:00:00Z", "2026-03-28T23:00:00Z 2026-03-29T22:00:00Z"},
 		{"a day of 25 hours", 24 * time.Hour, paris, "2026-10-25T22:30:00Z", "2026-10-24T22:00:00Z 2026-10-25T23:00:00Z"},
 		{"six hours of one of 25", 6 * time.Hour, paris, "2026-10-25T22:30:00Z", "2026-10-25T16:00:00Z 2026-10-25T23:00:00Z"},
+		{"the hour before a midnight that falls out", time.Hour, havana, "2026-03-08T04:30:00Z", "2026-03-08T04:00:00Z 2026-03-08T05:00:00Z"},
+		{"the day before a midnight that falls out", 24 * time.Hour, havana, "2026-03-08T04:30:00Z", "2026-03-07T05:00:00Z 2026-03-08T05:00:00Z"},
+		{"a day without midnight", 24 * time.Hour, havana, "2026-03-08T05:30:00Z", "2026-03-08T05:00:00Z 2026-03-09T04:00:00Z"},
 		{"an hour", time.Hour, nil, "2026-01-02T03:59:59Z", "2026-01-02T03:00:00Z 2026-01-02T04:00:00Z"},
 		{"a week", 7 * 24 * time.Hour, nil, "2026-01-02T03:00:00Z", "2026-01-01T00:00:00Z 2026-01-08T00:00:00Z"},
 		{"seven hours", 7 * time.Hour, nil, "1970-01-01T08:00:00Z", "1970-01-01T07:00:00Z 1970-01-01T14:00:00Z"},
@@ -312,4 +319,56 @@ func TestPartsThatDoNotBalance(t *testing.T) {
 	r.see(documented)
 	r.Due(start + 2*hour)
 	r.endPeriod()
+}
+
+// TestMissingAfterRestart restores a state in which something is missing: it recovers when it is seen, not only when the next window has passed.
+func TestMissingAfterRestart(t *testing.T) {
+	set, o := compiled(t, testPack, hourly), Options{Interval: 24 * hour}
+	r := begin(t, set, o)
+	r.see(update, documented)
+	r.Tick(start + 75*minute)
+	r.Tick(start + 135*minute)
+	r.want("a window", "high missing: agent-1 did not use p/update in its time (every 1h, within 15m)")
+	data, err := r.Checkpoint(r.capture(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = beginAt(t, set, r.now+second, o)
+	if err := r.Restore(data, r.now); err != nil {
+		t.Fatal(err)
+	}
+	r.took()
+	r.see(update)
+	r.Tick(r.now + lookEach)
+	r.want("used again", "info recovered: agent-1 uses p/update again")
+}
+
+// TestMissingWhileTheClockIsSetBack does the same where the clock was set back.
+func TestMissingWhileTheClockIsSetBack(t *testing.T) {
+	r := begin(t, compiled(t, testPack, hourly), Options{Interval: 24 * hour})
+	r.see(update, documented)
+	r.Tick(start + 75*minute)
+	r.Tick(start + 135*minute)
+	r.took()
+	r.Monitor.Tick(r.now - 2*minute)
+	r.want("the clock", "medium blind: the clock was set back by 2m")
+	r.Tick(r.now + minute)
+	r.see(update)
+	r.Tick(r.now + lookEach)
+	r.want("used again", "info recovered: agent-1 uses p/update again")
+}
+
+// TestOpenConnectionOfHostWithSpace has a host whose name looks like that of one among many.
+func TestOpenConnectionOfHostWithSpace(t *testing.T) {
+	site := strings.ReplaceAll(hourly, "name: agent-1,", "name: first agent,")
+	r := begin(t, compiled(t, testPack, site), Options{})
+	r.see(update, documented)
+	c := r.conn(update)
+	r.open = []*flow.Conn{c}
+	for n := range int64(3) {
+		r.Tick(start + n*hour + 30*minute)
+		c.Last = r.now
+		r.Tick(start + (n+1)*hour + 15*minute)
+	}
+	r.want("it goes on", "")
 }

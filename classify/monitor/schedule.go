@@ -3,6 +3,7 @@ package monitor
 import (
 	"cmp"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -111,8 +112,12 @@ func (m *Monitor) needed(list []classify.ScheduledUse, passed bool) bool {
 
 // hostEntry is the site's name of a host that an audit names with its address, because one entry stands for many.
 func hostEntry(name string) string {
-	entry, _, _ := strings.Cut(name, " ")
-	return entry
+	if i := strings.LastIndexByte(name, ' '); i >= 0 {
+		if _, err := netip.ParseAddr(name[i+1:]); err == nil {
+			return name[:i]
+		}
+	}
+	return name
 }
 
 // expected tells what is new about a scheduled expectation. again is true where it must be looked at before the next window has passed.

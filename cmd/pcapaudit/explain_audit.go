@@ -93,11 +93,11 @@ func subjects(a *classify.Audit, qualified bool) []string {
 // rulesOf loads packs and site of an audit from where it names them, or from where the flags do. The set is nil where that cannot be done, and the notes
 // say why; they also say what is not the same any more. What the flags name must load.
 func (u *ui) rulesOf(a *classify.Audit, f explainFlags) (set *rules.Set, notes []string, err error) {
-	if f.site != "" || len(f.rules) > 0 {
-		return u.rulesInstead(a, f)
-	}
-	if a.Pseudonyms != nil {
+	switch {
+	case a.Pseudonyms != nil:
 		return nil, []string{"packs and site were not read: addresses and names in the audit are pseudonyms"}, nil
+	case f.site != "" || len(f.rules) > 0:
+		return u.rulesInstead(a, f)
 	}
 	var site *rules.Site
 	lacks := func(what, name string, problems []rules.Problem) (*rules.Set, []string, error) {

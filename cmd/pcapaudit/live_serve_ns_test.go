@@ -190,8 +190,12 @@ func serveHostile(t *testing.T, s *stand) {
 	if long() {
 		conversations *= 50
 	}
+	far := s.sender()
+	defer far.close()
 	for i := range conversations {
-		s.conversation(uint16(9000 + i%200))
+		for _, frame := range conversation(sourcePort(i), uint16(9000+i%200)) {
+			far.send(frame)
+		}
 	}
 	s.until("all packets", func() bool {
 		return strings.Contains(metric(t, working[0], &ended, &done), fmt.Sprintf(`pcapaudit_kernel_packets_total{interface="pa-near"} %s`, exponent(conversations*packetsOfConversation)))

@@ -96,10 +96,7 @@ func (d *Draft) transport(f *rules.Flow, printed map[string][]*rules.Flow) {
 func isWordPort(port string) bool { return port == "any" || port == "dynamic" }
 
 func flowID(f *rules.Flow) string {
-	parts := []string{f.Proto}
-	for _, port := range f.Ports[:min(len(f.Ports), 3)] {
-		parts = append(parts, port)
-	}
+	parts := append([]string{f.Proto}, f.Ports[:min(len(f.Ports), 3)]...)
 	for _, list := range [][]string{f.From, f.To} {
 		parts = append(parts, slug(list[0], 40))
 	}

@@ -15,7 +15,6 @@ var (
 	superscript  = regexp.MustCompile(`(?i)<sup>(.*?)</sup>`)
 	tag          = regexp.MustCompile(`</?[A-Za-z][^<>]*>|<!--.*?-->`)
 	tableBegin   = regexp.MustCompile(`(?i)^\s*<table[\s>]`)
-	tableEnd     = regexp.MustCompile(`(?i)</table\s*>`)
 	tableBorders = regexp.MustCompile(`(?i)<(/?)table[\s>]`)
 )
 

@@ -12,6 +12,7 @@ import (
 func (d *Draft) yaml() []byte {
 	var b strings.Builder
 	put := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
+	b.WriteString(rules.SchemaLine(rules.PackSchemaFile))
 	put("# Drafted by a program from %s. Hold every flow against the lines that it cites; name roles as the site file will; say in occurrence when a\n", d.file)
 	put("# flow happens (periodic, once, on-demand: what is on-demand is never missed). What was left out stands at the end. When all is reviewed, remove status.\n")
 	put("name: %s\nkind: vendor\nstatus: draft\ntitle: %s\nproduct_version: \"\"\n", d.Name, quoted(d.title))

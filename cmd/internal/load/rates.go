@@ -28,8 +28,6 @@ type rateFlags struct {
 	rates         []int
 	each, confirm time.Duration
 	tries, flows  int
-	only, kinds   []string
-	program       string
 }
 
 func rates(ctx context.Context, flags *flag.FlagSet, args []string) (err error) {
