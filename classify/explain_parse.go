@@ -31,7 +31,7 @@ func (d Described) Conn(set *rules.Set) (c *flow.Conn, assumed string, err error
 	c = &flow.Conn{First: d.At, Last: d.At, KnownBy: flow.KnownByHandshake, Outcome: flow.Seen, OrigPackets: 1, RespPackets: 1}
 	protos := rules.ProtoOf(strings.TrimSuffix(words[0], "6"))
 	if len(protos) == 0 {
-		return nil, "", fmt.Errorf("unknown protocol %.40q: write tcp, udp, icmp ...", words[0])
+		return nil, "", fmt.Errorf("unknown protocol %.40q: write tcp, udp or icmp", words[0])
 	}
 	c.Proto = protos[0]
 	if c.Orig, c.Resp, err = describedEnds(set, words[1], words[3], d.At); err != nil {

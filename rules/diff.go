@@ -143,12 +143,9 @@ func (n renamer) entry(f *Flow) diffEntry {
 	if condition = newName(condition, n.conditions); negated {
 		condition = "!" + condition
 	}
-	var cites, types []string
+	var cites []string
 	for _, c := range f.Cite {
 		cites = append(cites, strings.TrimSpace(strings.Join([]string{newName(c.Document, n.documents), c.Lines, c.Section}, " ")))
-	}
-	for _, t := range f.ICMPTypes {
-		types = append(types, fmt.Sprint(t))
 	}
 	return diffEntry{f.ID, statedService(f) + " " + list(f.From) + arrows[f.Originator] + list(f.To) + ": " + f.Title, []field{
 		{"title", f.Title, true}, {"from", n.ends(f.From), false}, {"to", n.ends(f.To), false}, {"originator", f.Originator, false}, {"service", statedService(f), false},
