@@ -99,12 +99,14 @@ func (a *Auditor) record(c *flow.Conn, verdict judged) {
 	a.judgement = verdict
 	j := &a.judgement
 	a.sums.judged(a, c, j)
-	a.sight.add(a, c, j)
 	a.losses.add(a, c, j)
+	if a.over(c) {
+		a.usesSchedules(c, j)
+	} else {
+		a.observes(c, j)
+	}
 	if j.verdict != outOfScope {
-		a.expect.add(a, c, j)
 		a.matrix.add(a, c, j)
-		a.coupled.add(a, c, j)
 		a.findings.add(a, c, j)
 		a.encryptions.add(a, c, j, &a.payload)
 		a.names.claimed(a, c, j)

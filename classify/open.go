@@ -55,11 +55,21 @@ func (a *Auditor) Witness(c *flow.Conn) {
 		a.usesSchedules(c, &j)
 		return
 	}
-	a.sight.add(a, c, &j)
+	a.observes(c, &j)
+}
+
+// observes has a connection count for what the capture point sees, for expectations and for coupled ports.
+func (a *Auditor) observes(c *flow.Conn, j *judged) {
+	a.sight.add(a, c, j)
 	if j.verdict != outOfScope {
-		a.expect.add(a, c, &j)
-		a.coupled.add(a, c, &j)
+		a.expect.add(a, c, j)
+		a.coupled.add(a, c, j)
 	}
+}
+
+// over says whether all packets of a connection are from before the period, in which it ends by its silence alone: where both sides were heard it was witnessed then.
+func (a *Auditor) over(c *flow.Conn) bool {
+	return a.live() && c.Last < a.opts.Period.From && (c.Proto != flow.TCP || c.OrigPackets > 0 && c.RespPackets > 0)
 }
 
 // usesSchedules notes which flows with a schedule a connection used, and nothing else.

@@ -186,9 +186,17 @@ func portsText(ports []rules.PortRange, none string) string {
 	}
 	var texts []string
 	for _, r := range ports {
-		texts = append(texts, r.String())
+		texts = append(texts, portText(r))
 	}
 	return strings.Join(texts, ",")
+}
+
+// portText is a port or "FIRST-LAST".
+func portText(r rules.PortRange) string {
+	if r.First == r.Last {
+		return fmt.Sprint(r.First)
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
 
 // servedText is the protocol with the ports at one responder.

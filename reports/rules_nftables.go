@@ -227,7 +227,7 @@ func (n *nft) sources(o *rules.Opening, f nftFamily) []string {
 		}
 		for _, s := range f.of(g.spans) {
 			for _, r := range g.ports {
-				pairs = append(pairs, s.String()+" . "+r.String())
+				pairs = append(pairs, s.String()+" . "+portText(r))
 			}
 		}
 	}

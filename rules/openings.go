@@ -2,7 +2,6 @@ package rules
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -269,7 +268,7 @@ func (r *resolver) documented(role string, add func(holder)) {
 	}
 }
 
-// entries are the addresses of a host at the time, without those for which another host has a narrower entry.
+// entries are the addresses that Lookup knows as a host's at the time.
 func (r *resolver) entries(h *Host) []addrRange {
 	if spans, ok := r.own[h]; ok {
 		return spans
@@ -284,12 +283,15 @@ func (r *resolver) entries(h *Host) []addrRange {
 	return r.own[h]
 }
 
-// narrower are the entries of other hosts that go before one of a host.
+// narrower is what an entry of a host does not give it: the entries of other hosts that go before, and broadcast addresses.
 func (r *resolver) narrower(h *Host, span addrRange) []addrRange {
 	if span.single() {
 		return nil
 	}
 	var found []addrRange
+	for a := range r.set.broadcasts {
+		found = append(found, addrRange{a, a})
+	}
 	for _, o := range r.set.Site.Hosts {
 		for k := range o.Addresses {
 			if n := &o.Addresses[k]; o != h && n.valid.contains(r.at) && n.span.overlaps(span) && n.span.compareSize(span) < 0 {
@@ -345,14 +347,6 @@ func HostName(role string) (string, bool) { return strings.CutPrefix(role, hostR
 
 // String gives an address, a prefix, or "FIRST-LAST".
 func (s Span) String() string { return addrRange{s.First, s.Last}.String() }
-
-// String gives a port or "FIRST-LAST".
-func (r PortRange) String() string {
-	if r.First == r.Last {
-		return fmt.Sprint(r.First)
-	}
-	return fmt.Sprintf("%d-%d", r.First, r.Last)
-}
 
 // ICMP6Types are the ICMPv6 counterparts of a flow's ICMP types, sorted.
 func (f *Flow) ICMP6Types() []int {

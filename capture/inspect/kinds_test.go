@@ -37,9 +37,12 @@ var firstBytes = map[string][]string{
 
 var allPorts = []uint16{9, 21, 22, 25, 53, 80, 110, 111, 135, 143, 389, 443, 445, 514, 1433, 3389, 5060}
 
+// bareInspector is for what only recognises: it has no table.
+var bareInspector = New(nil, Learn{})
+
 // conversationOn is one that is not read from packets.
 func conversationOn(port uint16, opener int) *conversation {
-	return &conversation{orig: opener, proto: flow.TCP, ends: [2]netip.AddrPort{netip.AddrPortFrom(testResp, port), netip.AddrPortFrom(testOrig, 49152)}}
+	return &conversation{in: bareInspector, orig: opener, proto: flow.TCP, ends: [2]netip.AddrPort{netip.AddrPortFrom(testResp, port), netip.AddrPortFrom(testOrig, 49152)}}
 }
 
 // everyKind asks all protocols over TCP, whatever byte they say that they begin with.

@@ -101,6 +101,35 @@ func TestConnectionAcrossPeriods(t *testing.T) {
 	r.want("nothing is missing", "")
 }
 
+// TestConnectionThatEndsInSilence has a connection end in the period after the one of its last packet: it counts there, and says nothing of who was active in it.
+func TestConnectionThatEndsInSilence(t *testing.T) {
+	r := begin(t, compiled(t, testPack, testSite), Options{Interval: hour})
+	r.Tick(start + 59*minute)
+	used, other := r.conn(documented), r.conn("10.0.0.2:50009 > 10.0.0.10:8530 tcp established")
+	attempt := r.conn("10.0.0.2:50010 > 10.0.0.10:9876 tcp unanswered")
+	r.open = []*flow.Conn{used, other}
+	r.Due(start + hour)
+	if got := statuses(r.endPeriod(), "p/check-in"); got != "agent-1 observed, agent-2 missing" {
+		t.Errorf("the period of the packets: %s", got)
+	}
+	r.took()
+	r.open = nil
+	for _, c := range []*flow.Conn{used, other} {
+		r.observe(c)
+	}
+	r.Due(start + 2*hour)
+	a := r.endPeriod()
+	if got := statuses(a, "p/check-in"); got != "agent-1 not-testable, agent-2 not-testable" || a.Connections.Emitted != 2 {
+		t.Errorf("the period after it: %s, %d connections", got, a.Connections.Emitted)
+	}
+	r.see("10.0.0.2:50011 > 10.0.0.10:8530 tcp established")
+	r.observe(attempt)
+	r.Due(start + 3*hour)
+	if got := statuses(r.endPeriod(), "p/check-in"); !strings.Contains(got, "agent-2 attempted") {
+		t.Errorf("an attempt counts when it is emitted: %s", got)
+	}
+}
+
 func TestStandingFindings(t *testing.T) {
 	r := begin(t, compiled(t, testPack, testSite), Options{Interval: hour})
 	const other = "10.0.0.1:50009 > 10.0.0.10:8530 tcp established"

@@ -14,6 +14,7 @@ import (
 
 	"pcapaudit/capture"
 	"pcapaudit/capture/flow"
+	"pcapaudit/capture/sandbox"
 	"pcapaudit/classify"
 	"pcapaudit/classify/monitor"
 	"pcapaudit/reports"
@@ -26,8 +27,8 @@ type liveRun struct {
 	flags   liveFlags
 	zone    *time.Location
 	set     *rules.Set
-	held    string // what the sandbox keeps from this process
-	program string // the kernel's filter, in words
+	held    sandbox.Enforced // what the sandbox keeps from this process; nil: it is off
+	program string           // the kernel's filter, in words
 	mon     *monitor.Monitor
 	alerts  *alertSinks
 	files   *liveFiles
@@ -120,7 +121,7 @@ func (l *liveRun) begin() error {
 	watching := "watching " + reports.Clean(strings.Join(l.flags.interfaces, ", "))
 	fmt.Fprintf(l.u.err, "pcapaudit: %s\n", watching)
 	if held != nil {
-		l.held = held.String()
+		l.held = held
 		fmt.Fprintf(l.u.err, "pcapaudit: %s\n", held)
 	}
 	l.notify.ready(watching)
@@ -362,7 +363,9 @@ func (l *liveRun) write(a *classify.Audit, began int64) {
 // put has an audit written by the goroutine that writes files. A report that holds the last period does not go back to an earlier one.
 func (l *liveRun) put(a *classify.Audit, began int64) {
 	a.Warnings = append(a.Warnings, l.losses()...)
-	a.Tool.Sandbox = l.held
+	if l.held != nil {
+		a.Tool.Sandbox = l.held.String()
+	}
 	l.serve.show(a, time.Now().UnixNano())
 	l.files.put(l.named(periodMark, began), func(late bool) error {
 		if len(l.flags.reports) == 0 {

@@ -205,6 +205,13 @@ func (s *liveServe) publish(l *liveRun, p *capture.Pulse, now time.Time) {
 	for i, name := range verdictNames {
 		state.Verdicts = append(state.Verdicts, serve.Count{Name: name, N: s.verdicts[i]})
 	}
+	for _, measure := range l.held {
+		count := serve.Count{Name: measure.Name}
+		if measure.Lack == "" {
+			count.N = 1
+		}
+		state.Confined = append(state.Confined, count)
+	}
 	s.server.Publish(state)
 }
 

@@ -15,6 +15,7 @@ import (
 // Descriptions of what is measured. No label is an address or a name from the wire: an interface is one that the operator named, everything else is a word of this program.
 var (
 	buildInfo = describe("build_info", "What this program is.", "version", "goversion")
+	confined  = describe("sandbox_enforced", "1 where a measure of the sandbox is enforced.", "measure")
 
 	kernelPackets    = describe("kernel_packets_total", "Packets that the kernel had for this program: delivered and dropped.", "interface")
 	deliveredPackets = describe("delivered_packets_total", "Packets that this program read.", "interface")
@@ -101,6 +102,9 @@ func (s *Server) collect(state *State, m sink) {
 		m.seconds(blindSeconds, i.Blind, name)
 	}
 	m.count(capturedBytes, state.Bytes)
+	for _, n := range state.Confined {
+		m.gauge(confined, float64(n.N), n.Name)
+	}
 	for _, n := range state.Classes {
 		m.count(classPackets, n.N, n.Name)
 	}

@@ -59,6 +59,7 @@ type State struct {
 	Reloads   uint64        // of rules, taken
 	Refused   uint64        // of rules, not taken
 	AuditCost time.Duration // of the last audit for this server; 0: none was made
+	Confined  []Count       // measures of the sandbox: 1 where it is enforced, 0 where the system cannot
 }
 
 // Count is a number by a name out of a fixed list.
