@@ -75,7 +75,9 @@ func TestOpenings(t *testing.T) {
 	}
 	const clients, branch, outside = "clients [10.1.0.0-10.1.0.6 10.1.0.8-10.1.0.254]", "branch [10.2.0.5]", "branch [10.8.0.1]"
 	const windows, linux = "[{49152 65535}]", "[{32768 61000}]"
-	callers := func(a, b, c string) string { return clients + " " + a + "; " + branch + " " + b + "; " + outside + " " + c }
+	callers := func(a, b, c string) string {
+		return clients + " " + a + "; " + branch + " " + b + "; " + outside + " " + c
+	}
 	want := []string{
 		"asks demo/client>demo/server on | " + callers(windows, windows, "[]") + " | web [10.3.0.9] [{8443 8443}]; web [10.8.0.2] [{9443 9443}]; srv [10.9.0.1] [{443 443}]; - [10.9.0.0 10.9.0.2/31] [{443 443}] false false",
 		"either demo/client>demo/server on | " + callers("[]", "[]", "[]") + " | web [10.3.0.9] [{500 500}]; srv [10.9.0.1] [{500 500}]; - [10.9.0.0 10.9.0.2/31] [{500 500}] false false",

@@ -21,8 +21,8 @@ func SchemaLine(schemaFile string) string {
 	return "# yaml-language-server: $schema=" + schemaFile + "\n"
 }
 
-// PackSchema is the JSON Schema (draft 2020-12) of packs. It holds for every pack that LoadPack takes and refuses what is wrong with one key by itself; what one key
-// means for another is only checked by LoadPack.
+// PackSchema is the JSON Schema (draft 2020-12) of packs. It takes the packs that LoadPack takes, as far as they write truth values
+// without quotes and leave out what is empty, and refuses what is wrong with one entry by itself; what one entry means for another is only checked by LoadPack.
 func PackSchema() ([]byte, error) {
 	w := schemaWriter{defs: form{}}
 	root := w.structure(reflect.TypeFor[Pack]())

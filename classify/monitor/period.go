@@ -224,10 +224,10 @@ func rulesWords(set *rules.Set) string {
 // standing tells findings that only a whole period shows: expectations without a schedule, coupled ports, silent hosts, names. Those that were told and are none any more are
 // resolved.
 func (m *Monitor) standing(a *classify.Audit) {
-	found := map[string]bool{}
+	found, scheduled := map[string]bool{}, m.scheduled()
 	for i := range a.Findings {
 		f := &a.Findings[i]
-		if s := (story{Kind: f.Kind}); !s.standing() || severityRank(f.Severity) > medium || f.Kind == "expectation" && m.scheduled(f.Flow) {
+		if s := (story{Kind: f.Kind}); !s.standing() || severityRank(f.Severity) > medium || f.Kind == "expectation" && scheduled[f.Flow] {
 			continue
 		}
 		found[f.ID] = true

@@ -148,8 +148,9 @@ func (m *Monitor) expected(s *classify.ScheduledUse) (again bool) {
 
 // unplanned forgets expectations that are none any more. Those of hosts behind a prefix are listed only where the auditor has seen them: they are kept.
 func (m *Monitor) unplanned(due map[useKey]bool) {
+	scheduled := m.scheduled()
 	for _, k := range m.sortedUses() {
-		if due[k] || hostEntry(k.host) != k.host && m.scheduled(k.flow) {
+		if due[k] || hostEntry(k.host) != k.host && scheduled[k.flow] {
 			continue
 		}
 		u := m.uses[k]
@@ -160,16 +161,17 @@ func (m *Monitor) unplanned(due map[useKey]bool) {
 	}
 }
 
-// scheduled says whether the rules have a schedule for a flow.
-func (m *Monitor) scheduled(ref string) bool {
+// scheduled are the flows, as audits name them, that the rules have a schedule for.
+func (m *Monitor) scheduled() map[string]bool {
+	flows := map[string]bool{}
 	for _, p := range m.set.Packs {
 		for _, f := range p.Flows {
-			if f.Ref() == ref {
-				return m.set.Scheduled(f)
+			if m.set.Scheduled(f) {
+				flows[f.Ref()] = true
 			}
 		}
 	}
-	return false
+	return flows
 }
 
 func (m *Monitor) sortedUses() []useKey {

@@ -263,10 +263,7 @@ func (f *liveFlags) kernelFilter(set *rules.Set) ([]capture.FilterInstruction, s
 		}
 		return program, "program " + f.program, nil
 	case f.siteFilter:
-		networks, err := siteNetworks(set)
-		if err != nil {
-			return nil, "", exitError{exitUsage, fmt.Errorf("--site-filter: %w", err)}
-		}
+		networks := set.Judged()
 		var tunnels []capture.TunnelPort
 		for _, text := range f.packets.tunnelPorts {
 			p, _ := capture.ParseTunnelPort(text) // config has looked at it

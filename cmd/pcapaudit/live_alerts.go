@@ -147,9 +147,12 @@ func (s *alertSinks) deliver() {
 	}
 }
 
-// rotate goes on with the old file where a new one cannot be opened.
+// rotate goes on with the old file where it has not been moved, which --user may not be allowed to open again, or where a new one cannot be opened.
 func (s *alertSinks) rotate() {
 	old := s.file
+	if old != nil && isFile(old, s.flags.file) {
+		return
+	}
 	if err := s.openFile(); err != nil {
 		s.u.explain(err)
 		return
@@ -157,6 +160,16 @@ func (s *alertSinks) rotate() {
 	if old != nil {
 		old.Close()
 	}
+}
+
+// isFile says whether an open file is still the one of that name.
+func isFile(f *os.File, name string) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Lstat(name)
+	return err == nil && os.SameFile(open, named)
 }
 
 func (s *alertSinks) write(a *monitor.Alert) {

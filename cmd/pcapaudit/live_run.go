@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -289,7 +288,7 @@ func (l *liveRun) heed(p *capture.Pulse) {
 // reload has other rules hold from now on, or says why not.
 func (l *liveRun) reload(p *capture.Pulse, next loadedRules) {
 	err := next.err
-	if err == nil && l.flags.siteFilter && !sameNetworks(l.set, next.set) {
+	if err == nil && l.flags.siteFilter && !slices.Equal(l.set.Judged(), next.set.Judged()) {
 		err = errors.New("the networks of the site have changed, and --site-filter holds the old ones: restart")
 	}
 	if l.unchanged = err != nil; l.unchanged {
@@ -507,12 +506,3 @@ func liveFailed(err error) error {
 
 // abandon is for a second signal: nothing more is written.
 func (l *liveRun) abandon() { l.files.abandon() }
-
-// siteNetworks are the addresses of which a packet must have one to be judged.
-func siteNetworks(set *rules.Set) ([]netip.Prefix, error) { return set.Judged(), nil }
-
-func sameNetworks(a, b *rules.Set) bool {
-	x, errX := siteNetworks(a)
-	y, errY := siteNetworks(b)
-	return errX == nil && errY == nil && fmt.Sprint(x) == fmt.Sprint(y)
-}

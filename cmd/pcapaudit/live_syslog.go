@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -75,7 +76,17 @@ func (s *syslog) message(a *monitor.Alert, text string) []byte {
 	return b
 }
 
+// send sends an alert; once more where the connection shows only now that it is broken, because whoever receives began anew.
 func (s *syslog) send(a *monitor.Alert, text string) error {
+	message, was := s.message(a, text), s.conn
+	err := s.write(message)
+	if err != nil && was != nil && !errors.Is(err, os.ErrDeadlineExceeded) && s.write(message) == nil {
+		return nil
+	}
+	return err
+}
+
+func (s *syslog) write(message []byte) error {
 	if s.conn == nil {
 		if time.Since(s.tried) < retrySyslog {
 			return fmt.Errorf("syslog %s: not connected", s.addr)
@@ -88,7 +99,7 @@ func (s *syslog) send(a *monitor.Alert, text string) error {
 		s.conn = conn
 	}
 	s.conn.SetWriteDeadline(time.Now().Add(syslogTimeout))
-	if _, err := s.conn.Write(s.message(a, text)); err != nil {
+	if _, err := s.conn.Write(message); err != nil {
 		s.conn.Close()
 		s.conn = nil
 		return fmt.Errorf("syslog: %w", err)
