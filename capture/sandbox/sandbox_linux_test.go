@@ -248,6 +248,10 @@ func TestFilterKnowsItsProcessor(t *testing.T) {
 	}{
 		{"read", arch, unix.SYS_READ, allow},
 		{"execve", arch, unix.SYS_EXECVE, refuse},
+		{"setxattrat", arch, unix.SYS_SETXATTRAT, refuse},
+		{"removexattrat", arch, unix.SYS_REMOVEXATTRAT, refuse},
+		{"file_setattr", arch, unix.SYS_FILE_SETATTR, refuse},
+		{"open_tree_attr", arch, unix.SYS_OPEN_TREE_ATTR, refuse},
 		{"read of 32-bit x86", unix.AUDIT_ARCH_I386, 3, refuse},
 		{"read of x32", arch, x32 | unix.SYS_READ, refuse},
 		{"a call that nobody knows yet", arch, 9999, allow},

@@ -90,6 +90,10 @@ token or client certificates. An audit for a client is made only where packets c
 --acknowledge names findings that are known: their alerts are held back until the time given, unless they become
 graver. The findings count for the result all the same; --listen shows who acknowledged them.
 
+When all is open the command gives up what it does not need any more (Linux), as --sandbox says; --user gives up
+root with it. What is opened again later has to be open to USER: the directories of reports, state and alerts for
+writing, packs, site, acknowledgements, certificate and keys for reading.
+
 ` + packetHelp[1:] + `
 
 Exit codes: as for audit, of the gravest period; 6 where an interface cannot be watched; 128+n ended by signal n

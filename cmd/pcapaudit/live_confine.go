@@ -2,7 +2,6 @@ package main
 
 import (
 	"net"
-	"os"
 	"path/filepath"
 
 	"pcapaudit/capture/sandbox"
@@ -15,10 +14,11 @@ func (l *liveRun) confine() (sandbox.Enforced, error) {
 	if f.conntrack {
 		plan.Keep |= sandbox.Translations
 	}
-	for _, name := range append([]string{f.site, f.sign, f.acks}, append([]string{f.serve.cert, f.serve.key, f.serve.clientCA, f.serve.token}, f.rules...)...) {
-		if _, err := os.Stat(name); err == nil { // no name of a pack
-			plan.Read = append(plan.Read, filepath.Dir(name)) // a file that is replaced is another one
-		}
+	for _, name := range append([]string{f.site, f.sign, f.acks, f.serve.cert, f.serve.key}, f.rules...) {
+		plan.Read = append(plan.Read, replaceable(name)...)
+	}
+	if f.serve.listen != "" {
+		plan.Read = append(plan.Read, "/proc/self/stat", "/proc/self/limits", "/proc/stat") // what metrics tell of this process
 	}
 	for _, name := range append([]string{f.state, f.connections}, f.reports...) {
 		if name != "" {
@@ -30,6 +30,19 @@ func (l *liveRun) confine() (sandbox.Enforced, error) {
 	}
 	l.alerts.syslog.plan(&plan)
 	return l.u.confine(f.sandbox, plan)
+}
+
+// replaceable are the directories in which a file is found when it is read again: a file that is replaced is another one, and so is what a link leads to.
+func replaceable(name string) []string {
+	real, err := filepath.EvalSymlinks(name)
+	if name == "" || err != nil { // none, or the name of a pack
+		return nil
+	}
+	dirs := []string{filepath.Dir(name)}
+	if dir := filepath.Dir(real); dir != dirs[0] {
+		dirs = append(dirs, dir)
+	}
+	return dirs
 }
 
 // plan adds what sending needs.

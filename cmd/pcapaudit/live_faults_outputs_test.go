@@ -43,6 +43,14 @@ func (s *stand) fill(name string) {
 	}
 }
 
+// faultOutputsOfRoot names a directory that root can write and --user cannot: that shows at the start, not when the first period ends.
+func faultOutputsOfRoot(t *testing.T, s *stand) {
+	code, said := s.refused(s.command("--user", "nobody", "--report", "report.json", "--interval", "24h"))
+	if code != exitOutput || !strings.Contains(said, "report.json: permission denied") || strings.Contains(said, "watching") || strings.Contains(said, "not delivered") {
+		t.Errorf("exit code %d\n%s", code, said)
+	}
+}
+
 // faultDiskFull fills the disk while the program runs: it keeps counting, says it once, and leaves the old report as it was. Where there is room
 // again it goes on, else it ends with 5.
 func faultDiskFull(t *testing.T, s *stand) {

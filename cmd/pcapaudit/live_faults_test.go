@@ -48,6 +48,7 @@ func TestLiveFaults(t *testing.T) {
 		{"disk full", faultDiskFull},
 		{"read-only", faultReadOnly},
 		{"outputs in the way", faultOutputs},
+		{"outputs of root", faultOutputsOfRoot},
 		{"two instances", faultTwo},
 		{"no right", faultNoRight},
 		{"rotation", faultRotation},

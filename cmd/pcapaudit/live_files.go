@@ -154,6 +154,17 @@ func (w *liveFiles) close() error {
 
 // prepare finds outputs that cannot be written before there is anything to write, and removes what runs that were killed have left of them.
 func (l *liveRun) prepare() error {
+	if err := l.writable(); err != nil {
+		return err
+	}
+	for _, name := range append([]string{l.flags.state, l.flags.connections}, l.flags.reports...) {
+		l.removeLeft(name)
+	}
+	return nil
+}
+
+// writable makes the files of this period, with no content and another name, and removes them.
+func (l *liveRun) writable() error {
 	began := l.mon.Period().From
 	out, err := l.outputs(began, false)
 	if err != nil {
@@ -167,9 +178,6 @@ func (l *liveRun) prepare() error {
 		if err := out.add(l.named(name, began)); err != nil {
 			return err
 		}
-	}
-	for _, name := range append([]string{l.flags.state, l.flags.connections}, l.flags.reports...) {
-		l.removeLeft(name)
 	}
 	return nil
 }

@@ -108,14 +108,17 @@ func (l *liveRun) begin() error {
 	}
 	l.restore()
 	l.began = l.mon.Period().From
-	l.acks.start(l.mon, time.Now().UnixNano())
-	l.files.start()
-	l.loader.start(l.set)
-	l.beginList()
 	held, err := l.confine()
 	if err != nil {
 		return err
 	}
+	if err := l.writable(); err != nil { // by --user, and within the sandbox
+		return err
+	}
+	l.acks.start(l.mon, time.Now().UnixNano())
+	l.files.start()
+	l.loader.start(l.set)
+	l.beginList()
 	l.serve.start(time.Now().UnixNano())
 	watching := "watching " + reports.Clean(strings.Join(l.flags.interfaces, ", "))
 	fmt.Fprintf(l.u.err, "pcapaudit: %s\n", watching)
@@ -458,7 +461,7 @@ func (l *liveRun) end(result *capture.Result, failed error) error {
 	defer l.notify.close()
 	l.notify.stop()
 	if result == nil {
-		l.alerts.close(time.Now())
+		l.alerts.close(time.Now().Add(time.Second))
 		return liveFailed(failed)
 	}
 	until := time.Now().Add(maxFarewell)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -47,6 +48,8 @@ func (f *serveFlags) check() error {
 	switch {
 	case err != nil || port == "" || bad != nil && host != "" && host != "localhost":
 		return fmt.Errorf("--listen %q: write an address and a port, such as 127.0.0.1:9780 or [::1]:9780", f.listen)
+	case slices.ContainsFunc(f.hosts, noHost):
+		return fmt.Errorf("--listen-host %q: write names or addresses, each without scheme and port", f.hosts)
 	case (f.cert == "") != (f.key == ""):
 		return errors.New("--tls-cert and --tls-key go together")
 	case f.clientCA != "" && f.cert == "":
@@ -55,6 +58,12 @@ func (f *serveFlags) check() error {
 		return hint(fmt.Errorf("--listen %s: others than this machine could see it", f.listen), "give --tls-cert and --tls-key, and --token-file or --client-ca; or listen on 127.0.0.1")
 	}
 	return nil
+}
+
+// noHost is true for what no client can ask by.
+func noHost(name string) bool {
+	_, err := netip.ParseAddr(name)
+	return err != nil && (strings.Trim(name, ".") == "" || strings.ContainsAny(name, ":/[]@ "))
 }
 
 const (

@@ -105,7 +105,8 @@ func serveStatus(t *testing.T, s *stand) {
 	})
 	s.shows(addr, "/", "client (bench/client) -&gt; server (bench/server) tcp/22")
 	for _, want := range []string{`pcapaudit_delivered_packets_total{interface="pa-near"} 14`, `pcapaudit_packets_total{class="decoded"} 14`, "pcapaudit_connections_open 2",
-		`pcapaudit_alerts_total{kind="finding"} 1`, "pcapaudit_checkpoint_age_seconds", "pcapaudit_rules_reload_ok 1"} {
+		`pcapaudit_alerts_total{kind="finding"} 1`, "pcapaudit_checkpoint_age_seconds", "pcapaudit_rules_reload_ok 1",
+		"process_resident_memory_bytes", "process_cpu_seconds_total"} {
 		s.shows(addr, "/metrics", want)
 	}
 	s.write("pack.yaml", packText+"nonsense: true\n")

@@ -34,6 +34,10 @@ func TestServeFlags(t *testing.T) {
 		{serveFlags{listen: "127.0.0.1"}, "write an address and a port"},
 		{serveFlags{listen: "127.0.0.1:"}, "write an address and a port"},
 		{serveFlags{listen: "watch.example:9780"}, "write an address and a port"},
+		{serveFlags{listen: "127.0.0.1:9780", hosts: []string{"watch.example.", "192.0.2.1", "2001:db8::1"}}, ""},
+		{serveFlags{listen: "127.0.0.1:9780", hosts: []string{"watch.example:9780"}}, "without scheme and port"},
+		{serveFlags{listen: "127.0.0.1:9780", hosts: []string{"https://watch.example"}}, "without scheme and port"},
+		{serveFlags{listen: "127.0.0.1:9780", hosts: []string{""}}, "without scheme and port"},
 		{serveFlags{token: "t"}, "need --listen"},
 		{serveFlags{hosts: []string{"x"}}, "need --listen"},
 	} {

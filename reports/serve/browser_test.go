@@ -179,6 +179,25 @@ func TestStatusPageInBrowser(t *testing.T) {
 	b.holds(w, alerts+` === 3`)
 }
 
+// TestRefusedStreamInBrowser has no room for the page's stream at first: the page says so, and asks again until there is.
+func TestRefusedStreamInBrowser(t *testing.T) {
+	b := browse(t)
+	w := begin(t, nil)
+	var others []*stream
+	for range MaxStreams {
+		s, _ := w.hub.join("")
+		others = append(others, s)
+	}
+	b.show(w.url+"/", 1280, "light")
+	b.holds(w, isLost)
+	for _, s := range others {
+		w.hub.leave(s)
+	}
+	b.holds(w, isLive)
+	w.see(22, "")
+	b.holds(w, alerts+` === 1`)
+}
+
 // TestStatusPageWithoutScript has everything in the page as it is sent.
 func TestStatusPageWithoutScript(t *testing.T) {
 	b := browse(t)

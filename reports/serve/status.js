@@ -1,6 +1,6 @@
 'use strict';
 (() => {
-  const most = 50;
+  const most = 50, again = 5000; // ms
   const words = { high: 'High', medium: 'Medium', low: 'Low', info: 'Info' };
   const find = (id) => document.getElementById(id);
   const feed = find('feed'), link = find('link'), linkWords = find('link-words');
@@ -43,10 +43,23 @@
     }
   };
 
-  const source = new EventSource('events?since=' + encodeURIComponent(feed.dataset.last));
-  source.addEventListener('open', () => connected(true));
-  source.addEventListener('error', () => connected(false));
-  source.addEventListener('alert', (e) => showAlert(JSON.parse(e.data)));
-  source.addEventListener('status', (e) => JSON.parse(e.data).forEach(showValue));
+  let source;
+  const connect = () => {
+    source = new EventSource('events?since=' + encodeURIComponent(feed.dataset.last));
+    source.addEventListener('open', () => connected(true));
+    source.addEventListener('error', () => {
+      connected(false);
+      if (source.readyState === EventSource.CLOSED) { // refused, which a browser takes for the last word
+        setTimeout(() => source.readyState === EventSource.CLOSED && connect(), again);
+      }
+    });
+    source.addEventListener('alert', (e) => {
+      feed.dataset.last = e.lastEventId;
+      showAlert(JSON.parse(e.data));
+    });
+    source.addEventListener('status', (e) => JSON.parse(e.data).forEach(showValue));
+  };
+  connect();
   addEventListener('pagehide', () => source.close());
+  addEventListener('pageshow', (e) => e.persisted && connect());
 })();
