@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"pcapaudit/capture"
+	"pcapaudit/capture/flow"
+	"pcapaudit/classify"
+	"pcapaudit/classify/monitor"
+)
+
+// restore goes on with the state that another run left, if there is one. One that cannot be restored is set aside.
+func (l *liveRun) restore() {
+	if l.flags.state == "" {
+		return
+	}
+	data, err := readBounded(l.flags.state, monitor.MaxCheckpoint)
+	if errors.Is(err, os.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		err = l.mon.Restore(data, time.Now().UnixNano())
+	}
+	if err != nil {
+		aside := l.flags.state + ".refused"
+		l.u.warn("%s: %v; a new period begins, and the file is kept as %s", l.flags.state, err, aside)
+		if err := os.Rename(l.flags.state, aside); err != nil {
+			l.u.warn("%v", err)
+		}
+	}
+}
+
+// named puts the beginning of a period where the name of an output asks for it.
+func (l *liveRun) named(path string, began int64) string {
+	return strings.ReplaceAll(path, periodMark, flow.Time(began).In(l.zone).Format("20060102T150405Z0700"))
+}
+
+func (l *liveRun) beginList() {
+	if l.flags.connections != "" {
+		l.list = newLiveList(l.files, l.named(l.flags.connections, l.began))
+	}
+}
+
+func (l *liveRun) endList() {
+	if l.list != nil {
+		l.list.end()
+		l.list = nil
+	}
+}
+
+func (l *liveRun) endPeriod(p *capture.Pulse) {
+	p.EachActive(l.mon.Witness)
+	audit, err := l.mon.EndPeriod(l.cut(p))
+	l.broken(err)
+	l.write(audit, l.began)
+	l.endList()
+	l.next(p.Now())
+	l.beginList()
+}
+
+// maxNamed bounds the periods of which it is known that a report has their name.
+const maxNamed = 64
+
+// next gives the outputs of the period that begins their time. One that the clock was set back into has its report: the rest of it gets its own.
+func (l *liveRun) next(now int64) {
+	l.names = append(l.names, l.began)
+	l.names = l.names[max(0, len(l.names)-maxNamed):]
+	if l.began = l.mon.Period().From; slices.Contains(l.names, l.began) {
+		l.began = now
+	}
+}
+
+// snapshot writes the reports of the period so far.
+func (l *liveRun) snapshot(p *capture.Pulse) {
+	p.EachActive(l.mon.Witness)
+	audit, err := l.mon.Snapshot(l.facts(p.Result()))
+	l.broken(err)
+	l.put(audit, l.began)
+}
+
+// write has the reports of a period written.
+func (l *liveRun) write(a *classify.Audit, began int64) {
+	l.worst = worse(l.worst, a.Result.Code)
+	l.put(a, began)
+}
+
+// put has an audit written by the goroutine that writes files. A report that holds the last period does not go back to an earlier one.
+func (l *liveRun) put(a *classify.Audit, began int64) {
+	a.Warnings = append(a.Warnings, l.losses()...)
+	if l.held != nil {
+		a.Tool.Sandbox = l.held.String()
+	}
+	l.serve.show(a, time.Now().UnixNano())
+	l.files.put(l.named(periodMark, began), func(late bool) error {
+		if len(l.flags.reports) == 0 {
+			return l.printed(a)
+		}
+		out, err := l.outputs(began, late)
+		if err != nil {
+			return err
+		}
+		return l.files.whole(out, func() error { return out.render(a) })
+	})
+}
+
+// outputs opens the reports of a period; where it is late, those that are its own.
+func (l *liveRun) outputs(began int64, late bool) (*outputs, error) {
+	f := &l.flags
+	flags := outputFlags{}
+	for _, name := range f.reports {
+		if !late || strings.Contains(name, periodMark) {
+			flags.reports = append(flags.reports, l.named(name, began))
+		}
+	}
+	if len(flags.reports) > 0 {
+		flags.sign = f.sign
+	}
+	return openOutputs(flags, []string{f.site, f.state, f.sign})
+}
+
+// printed writes the text of an audit to standard output.
+func (l *liveRun) printed(a *classify.Audit) error {
+	var text bytes.Buffer
+	err := l.format.Write(&text, a, l.style)
+	if err == nil {
+		_, err = l.u.out.Write(text.Bytes())
+	}
+	return outputFailed(err)
+}
+
+// losses are what did not get out.
+func (l *liveRun) losses() []string {
+	var list []string
+	if n := l.alerts.dropped.Load(); n > 0 {
+		list = append(list, fmt.Sprintf("%d alerts could not be delivered since the start", n))
+	}
+	if n := l.stdout.lost.Load(); n > 0 {
+		list = append(list, fmt.Sprintf("%d alerts or reports could not be written to standard output since the start", n))
+	}
+	if n := l.files.dropped.Load(); n > 0 {
+		list = append(list, fmt.Sprintf("%d reports could not be written since the start", n))
+	}
+	return list
+}
+
+// save writes a checkpoint.
+func (l *liveRun) save(p *capture.Pulse) {
+	p.EachActive(l.mon.Witness)
+	saved, err := l.mon.Save(l.facts(p.Result()))
+	if err != nil {
+		l.u.warn("%v", err)
+		return
+	}
+	l.files.put(stateKey, func(bool) error { return l.keep(saved) })
+}
+
+// keep gives the state file new content.
+func (l *liveRun) keep(saved *monitor.Saved) error {
+	data, err := saved.Encode()
+	if err != nil {
+		return exitError{exitOutput, err}
+	}
+	file, err := createOutput(l.flags.state)
+	if err != nil {
+		return err
+	}
+	err = l.files.whole(&outputs{files: []*outputFile{file}}, func() error {
+		_, err := file.Write(data)
+		if err != nil {
+			err = file.uncommitted(err)
+		}
+		return err
+	})
+	if err == nil {
+		l.kept.Store(time.Now().UnixNano())
+	}
+	return err
+}
