@@ -156,7 +156,7 @@ func serveAcknowledged(t *testing.T, s *stand) {
 }
 
 // serveHostile has clients that open connections and leave them, ask for everything without a pause, and read nothing: no packet is lost by it. What is sent fits the rings,
-// so that this depends on no machine's speed; LONG_FAULTS sends 50 times as much.
+// so that this depends on no machine's speed; LONG_FAULTS sends 50 times as much, beside 10,000 idle connections.
 func serveHostile(t *testing.T, s *stand) {
 	a := s.start("--listen", "127.0.0.1:0", "--alerts", "", "--report", "report.json")
 	addr := a.page()
@@ -183,13 +183,13 @@ func serveHostile(t *testing.T, s *stand) {
 			}
 		})
 	}
-	var idle []net.Conn
-	for range 1000 {
-		idle = append(idle, s.dial(addr))
-	}
-	conversations := 3000
+	conversations, clients := 3000, 1000
 	if long() {
-		conversations *= 50
+		conversations, clients = 50*conversations, 10*clients
+	}
+	var idle []net.Conn
+	for range clients {
+		idle = append(idle, s.dial(addr))
 	}
 	far := s.sender()
 	defer far.close()
