@@ -2,7 +2,7 @@ package flow
 
 import "slices"
 
-// DefaultMaxConnections takes about 160 MiB with IPv4 and 290 MiB with IPv6, when it is reached, and the facts of all as much again.
+// DefaultMaxConnections takes about 160 MiB with IPv4 and 290 MiB with IPv6, when it is reached, and 64 bytes more for each connection whose payload told something. and the facts of all as much again.
 const DefaultMaxConnections = 1 << 21
 
 // maxMaxConnections keeps line numbers within 32 bits.

@@ -81,7 +81,7 @@ the JSON of an audit of the same captures.
 }
 
 func maxConnectionsFlag(c *cobra.Command, n *int) {
-	c.Flags().IntVar(n, "max-connections", flow.DefaultMaxConnections, "most connections tracked at a time, `N` (64 to 96 bytes each)")
+	c.Flags().IntVar(n, "max-connections", flow.DefaultMaxConnections, "most connections tracked at a time, `N` (80 to 210 bytes each)")
 }
 
 // summary says on stderr what became of the packets, one line a fact.
