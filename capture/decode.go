@@ -51,7 +51,10 @@ type decoder struct {
 	contexts map[contextKey]uint16
 	lastKey  contextKey // looked up last, and its context
 	last     uint16
+	single   [numVLANs]uint16 // contexts of packets with one tag and nothing else, as far as they were looked up; 0: not yet
 }
+
+const numVLANs = 1 << 12
 
 // contextKey is what a context stands for.
 type contextKey struct {
@@ -82,7 +85,7 @@ const maxBatchTime = 10e9
 // packet, and one more for each tunnel opened; where these have no room, its position comes back and the next call goes on inside it.
 func (d *decoder) batch(in *recordBatch, from int, linkType func(*record) uint16, out *decoded) int {
 	out.N = 0
-	begin := in.recs[from].time
+	begin, simple := in.recs[from].time, d.copies == nil && d.forwards == nil
 	for ; from < in.n && d.room(out); from++ {
 		rec := &in.recs[from]
 		if out.N > 0 && (rec.time-begin > maxBatchTime || begin-rec.time > maxBatchTime) {
@@ -100,6 +103,10 @@ func (d *decoder) batch(in *recordBatch, from int, linkType func(*record) uint16
 			d.enterInterface(rec)
 		}
 		wire := rec.length()
+		if simple && d.linkType == linkEthernet && d.plain(rec, wire, out) {
+			d.take(rec, from, wire, out)
+			continue
+		}
 		r := d.packet(rec, d.linkType, wire, &out.Batch)
 		if d.datagram != nil {
 			d.settle(r, from, wire, wire > len(rec.data), out)
@@ -132,6 +139,23 @@ func (d *decoder) batch(in *recordBatch, from int, linkType func(*record) uint16
 	return from
 }
 
+// take counts plain packet out.N, and keeps it unless it is filtered.
+func (d *decoder) take(rec *record, from, wire int, out *decoded) {
+	r := reasonDecoded
+	if d.filter != nil {
+		r = d.filtered(&out.Batch)
+	}
+	d.ledger.Reasons[r].add(wire)
+	if r != reasonDecoded {
+		return
+	}
+	if wire > len(rec.data) {
+		d.ledger.Cut++
+	}
+	out.record[out.N] = uint16(from)
+	out.N++
+}
+
 // room says whether there is some for a packet, and for the fragments that may have waited for it.
 func (d *decoder) room(out *decoded) bool {
 	return out.N < flow.BatchSize && (d.fragments.queue.live == 0 || out.N+maxPieces < flow.BatchSize)
@@ -143,7 +167,8 @@ func (r *record) length() int { return max(int(r.wire), len(r.data)) }
 // packet decodes one record into packet out.N, which is garbage where the result is not reasonDecoded.
 func (d *decoder) packet(rec *record, linkType uint16, wire int, out *flow.Batch) Reason {
 	p := &out.Packets[out.N]
-	*p = flow.Packet{Time: rec.time, Num: rec.num, File: rec.file, Context: d.base}
+	*p = flow.Packet{}
+	p.Time, p.Num, p.File, p.Context = rec.time, rec.num, rec.file, d.base
 	if rec.badTime {
 		p.Bits = flow.BadTime
 	} else {
@@ -222,6 +247,9 @@ func (d *decoder) context() uint16 {
 		}
 	}
 	d.lastKey, d.last = key, c
+	if d.tagCount == 1 && key == (contextKey{tags: vlanStack{key.tags[0]}}) {
+		d.single[key.tags[0]] = c
+	}
 	return c
 }
 

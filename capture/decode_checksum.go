@@ -109,8 +109,8 @@ func compareAll(p *flow.Packet, exact *[2][16]byte, data []byte, at int) (sender
 	if p.Bits&flow.IPv6 != 0 {
 		src := &exact[p.Bits&flow.FromB]
 		sender = binary.BigEndian.Uint64(src[:]) ^ binary.BigEndian.Uint64(src[8:])
-		addresses = sum16(exact[0][:]) + sum16(exact[1][:])
-	} else if h := data[:int(data[0]&15)*4]; h[10]|h[11] != 0 && fold16(sum16(h)) != 0xffff {
+		addresses = sum128(&exact[0]) + sum128(&exact[1])
+	} else if h := data[:int(data[0]&15)*4]; h[10]|h[11] != 0 && fold16(sumHeader(h)) != 0xffff {
 		return sender, checksumWrong
 	}
 	return sender, compare(p.Proto, data[at:p.IPLen], addresses)
@@ -150,18 +150,17 @@ func compare(proto flow.Proto, b []byte, addresses uint64) comparison {
 	if len(b) > maxChecked {
 		return notCompared
 	}
-	segments := fold16(pseudo) // without a length, as drivers leave it of a packet that the card is to cut
-	pseudo += uint64(len(b))
+	covered := pseudo + uint64(len(b))
 	if proto == flow.ICMP {
-		pseudo = 0
+		covered = 0
 	}
 	sent := binary.BigEndian.Uint16(b[field:])
 	switch {
 	case sent == 0:
 		return checksumUnset
-	case fold16(sum16(b)+pseudo) == 0xffff:
+	case fold16(sum16(b)+covered) == 0xffff:
 		return checksumRight
-	case proto != flow.ICMP && (sent == fold16(pseudo) || sent == segments):
+	case proto != flow.ICMP && (sent == fold16(covered) || sent == fold16(pseudo)): // without a length drivers leave it of a packet that the card is to cut
 		return checksumOffload
 	}
 	return checksumWrong
@@ -189,17 +188,39 @@ func compareCRC(b []byte) comparison {
 	return checksumWrong
 }
 
+// sum128 is sum16 of an address.
+func sum128(b *[16]byte) uint64 {
+	high, low := binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+	return high>>32 + high&0xffffffff + low>>32 + low&0xffffffff
+}
+
+// sumHeader is sum16 of a header of IPv4, which hardly ever has options.
+func sumHeader(h []byte) uint64 {
+	if len(h) == ipv4Header {
+		return sum128((*[16]byte)(h)) + uint64(binary.BigEndian.Uint32(h[16:]))
+	}
+	return sum16(h)
+}
+
 // sum16 is the sum of 16-bit words in network order, not folded; an odd octet stands for a word with 0 behind it (RFC 1071).
 func sum16(b []byte) (sum uint64) {
-	if len(b) >= 32 { // whole words with their carries, which count as 1: twice as fast
-		var carry uint64
-		for ; len(b) >= 32; b = b[32:] {
-			sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), carry)
-			sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[8:]), carry)
-			sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[16:]), carry)
-			sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b[24:]), carry)
+	if len(b) >= 64 {
+		// In the order of this machine, which the last fold turns round, and in two sums with their carries, which count as 1: a third of the time of
+		// one sum in network order.
+		var s, t, n, c uint64
+		for ; len(b) >= 64; b = b[64:] {
+			s, c = bits.Add64(s, binary.LittleEndian.Uint64(b), 0)
+			s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[8:]), c)
+			s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[16:]), c)
+			s, c = bits.Add64(s, binary.LittleEndian.Uint64(b[24:]), c)
+			n += c
+			t, c = bits.Add64(t, binary.LittleEndian.Uint64(b[32:]), 0)
+			t, c = bits.Add64(t, binary.LittleEndian.Uint64(b[40:]), c)
+			t, c = bits.Add64(t, binary.LittleEndian.Uint64(b[48:]), c)
+			t, c = bits.Add64(t, binary.LittleEndian.Uint64(b[56:]), c)
+			n += c
 		}
-		sum = sum>>32 + sum&0xffffffff + carry
+		sum = uint64(bits.ReverseBytes16(fold16(s>>32 + s&0xffffffff + t>>32 + t&0xffffffff + n)))
 	}
 	for ; len(b) >= 8; b = b[8:] {
 		v := binary.BigEndian.Uint64(b)

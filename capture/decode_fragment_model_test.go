@@ -113,7 +113,7 @@ func FuzzFragments(f *testing.F) {
 	b := newBench()
 	f.Fuzz(func(t *testing.T, steps []byte) {
 		var emitted []*flow.Conn
-		b.table = flow.NewTable(flow.Options{MaxConnections: 1 << 10, Emit: func(c *flow.Conn) { emitted = append(emitted, new(kept(c))) }})
+		b.table = flow.NewTable(flow.Options{MaxConnections: 1 << 10, Emit: func(_ uint32, c *flow.Conn) { emitted = append(emitted, new(kept(c))) }})
 		b.hasher, b.ledger = b.table.Hasher(), Ledger{}
 		b.fragments.forget()
 		m := modelFragments{known: map[string]*modelDatagram{}}
@@ -197,7 +197,7 @@ func TestFragmentsBackwards(t *testing.T) {
 	for _, n := range []uint32{2, maxPieces, maxPieces + 1, 150} {
 		var emitted []*flow.Conn
 		b := newBench()
-		b.table = flow.NewTable(flow.Options{Emit: func(c *flow.Conn) { emitted = append(emitted, new(kept(c))) }})
+		b.table = flow.NewTable(flow.Options{Emit: func(_ uint32, c *flow.Conn) { emitted = append(emitted, new(kept(c))) }})
 		b.decoder = newDecoder(b.table, &b.ledger)
 		for i := range n {
 			at := n - 1 - i

@@ -6,6 +6,11 @@ import (
 	"pcapaudit/capture/flow"
 )
 
+const (
+	tcpHeader = 20
+	udpHeader = 8
+)
+
 // transport reads the header at at. Until the ends are put in order PortA is the source port and PortB the destination's. end is where
 // the IP packet ends; the capture may hold less.
 func (d *decoder) transport(data []byte, at, end int, proto uint8, p *flow.Packet) Reason {
@@ -13,9 +18,9 @@ func (d *decoder) transport(data []byte, at, end int, proto uint8, p *flow.Packe
 	header, kept := 0, 0 // of the header, whole and as far as it is read here
 	switch p.Proto {
 	case flow.TCP:
-		header, kept = 20, 14
+		header, kept = tcpHeader, 14
 	case flow.UDP, flow.UDPLite:
-		header, kept = 8, 6
+		header, kept = udpHeader, 6
 	case flow.SCTP:
 		header, kept = 12, 4
 	case flow.ICMP:
@@ -40,13 +45,13 @@ func (d *decoder) transport(data []byte, at, end int, proto uint8, p *flow.Packe
 		p.Seq, p.Ack = binary.BigEndian.Uint32(h[4:]), binary.BigEndian.Uint32(h[8:])
 		p.Flags = flow.TCPFlags(h[13])
 		header = int(h[12]>>4) * 4
-		if header < 20 || at+header > end {
+		if header < tcpHeader || at+header > end {
 			return malformedTCP
 		}
 		d.payload = uint32(end - at - header)
 	case flow.UDP:
 		length := int(binary.BigEndian.Uint16(h[4:]))
-		if length != 0 && length < 8 { // 0: jumbogram (RFC 2675) or offload
+		if length != 0 && length < udpHeader { // 0: jumbogram (RFC 2675) or offload
 			return malformedUDP
 		}
 		if length != 0 {

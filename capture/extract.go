@@ -95,8 +95,7 @@ func Extract(ctx context.Context, c ExtractConfig) (ExtractResult, error) {
 		return ExtractResult{}, err
 	}
 	if err := sameFiles(c.Read, r.in.list); err != nil {
-		r.in.close()
-		r.table.Close()
+		r.finish(nil) // nothing was read
 		return ExtractResult{}, err
 	}
 	r.extract = x

@@ -70,7 +70,7 @@ type counts struct {
 }
 
 func (l *live) counts() counts {
-	c := counts{connections: l.table.Counters(), inspection: l.inspector.Counters()}
+	c := counts{connections: l.run.counters(), inspection: l.relay.inspector.Counters()}
 	if l.translations != nil {
 		c.translations = l.translations.counters
 	}
@@ -97,18 +97,11 @@ func (p *Pulse) Cut() *Result {
 
 // EachActive gives every open connection that was active in this part; see flow.Table.EachActive.
 func (p *Pulse) EachActive(f func(*flow.Conn)) {
-	p.live.table.EachActive(p.live.translating(f, false))
-}
-
-// translating gives f connections between their true ends; last is true where they are emitted.
-func (l *live) translating(f func(*flow.Conn), last bool) func(*flow.Conn) {
-	if l.translations == nil || f == nil && !last {
-		return f
-	}
-	return func(c *flow.Conn) {
-		l.translations.apply(c, l.table, last)
-		if f != nil {
-			f(c)
+	p.live.table.EachActive(func(rec uint32, c *flow.Conn) {
+		if p.live.translate != nil {
+			p.live.translate(c, false)
 		}
-	}
+		c.Facts = p.live.relay.told.Of(rec)
+		f(c)
+	})
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"pcapaudit/capture/flow"
 )
 
 // Live watches interfaces until ctx is done, tracks connections and emits each once. Of c it takes Filter, Key, Dedup, TunnelPorts,
@@ -59,8 +61,10 @@ func openLive(c *Config, l *LiveConfig) (*watcher, error) {
 		in.list = append(in.list, i.input)
 	}
 	w.translations = l.Translations
-	c.Emit, c.Young = w.translating(c.Emit, true), w.translating(c.Young, false)
-	w.run = newTracker(in, c)
+	w.run = newTracker(in, c, newRelay(c, false))
+	if l.Translations != nil {
+		w.translate = func(c *flow.Conn, last bool) { l.Translations.apply(c, w.table, last) }
+	}
 	w.decoder.forwards = newForwards()
 	w.wall, w.mono = w.clock()
 	w.now, w.accounted, w.rings.wall = w.wall, w.wall, w.wall
@@ -229,6 +233,7 @@ func (w *watcher) tick() error {
 		w.now = max(w.now, w.wall-ringDelay)
 	}
 	w.table.Advance(w.now)
+	w.relay.settle()
 	return nil
 }
 
@@ -345,6 +350,7 @@ func (w *watcher) finish(loopErr error) (*Result, error) {
 	w.close()
 	heard := w.hear()
 	w.table.Close()
+	w.relay.end()
 	r := w.part()
 	return r, errors.Join(loopErr, heard, r.Balanced())
 }

@@ -23,10 +23,11 @@ type Config struct {
 	Dedup          bool                    // count identical copies of packets as such, and not in connections
 	TunnelPorts    []TunnelPort            // beside the default ones, which they may change
 	MaxConnections int                     // open at once; 0 means flow.DefaultMaxConnections
-	Workers        int                     // more than 1: Emit and Learn are called from a goroutine of their own, in the same order, all before Run returns; else from that of Run
+	Workers        int                     // more than 1: payload is inspected, and Emit and Learn are called, in a goroutine of their own, in the same order, all before Run returns; else in that of Run
 	Emit           func(*flow.Conn)        // called once for each connection; it and its Facts are valid during the call; nil: they are only counted
 	Young          func(*flow.Conn)        // called for open connections, only of Live; see flow.Options.Young
 	Learn          inspect.Learn           // takes names and announced ports as they are seen, before any connection that begins later is emitted
+	Stack          func(*flow.Stack)       // takes what SYNs and SYN-ACKs show of their senders, valid during the call; called from the goroutine of Run; nil: they are not looked at
 	Progress       func(done, total int64) // stored bytes of the inputs, about once in progressStep; total is -1 where it is not known; nil: no reports
 }
 
@@ -38,12 +39,14 @@ type run struct {
 	in        *inputs
 	table     *flow.Table
 	decoder   *decoder
-	inspector *inspect.Inspector
-	inspected int // packets of the batch
+	relay     *relay
+	offered   int                           // packets of the batch of which the payload was offered, or is not wanted
+	translate func(c *flow.Conn, last bool) // puts the true ends of a connection in place; last: it has ended; nil: they are
 	records   recordBatch
 	packets   decoded
 	result    *Result
-	extract   *extraction // nil: the packets are not written
+	extract   *extraction       // nil: the packets are not written
+	stack     func(*flow.Stack) // nil: stacks are not looked at
 	progress  func(done, total int64)
 	sinceTold int
 }
@@ -52,9 +55,6 @@ type run struct {
 // When ctx is done it stops reading, and what was read is the result. The error is that of inputs that cannot be opened (an *InputError,
 // without result) or read as one sequence, or of a ledger that does not balance, which is a defect of this program. A damaged input is no error: its Input says where it ends.
 func Run(ctx context.Context, c Config) (*Result, error) {
-	if c.Workers > 1 {
-		defer c.beside()()
-	}
 	r, err := newRun(ctx, &c)
 	if err != nil {
 		return nil, err
@@ -64,7 +64,11 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 
 // newRun opens the inputs.
 func newRun(ctx context.Context, c *Config) (*run, error) {
-	options := inputOptions{hash: c.Hash, learn: c.Learn.Name}
+	relay := newRelay(c, c.Workers > 1)
+	options := inputOptions{hash: c.Hash}
+	if c.Learn.Name != nil {
+		options.learn = relay.name
+	}
 	if ctx.Err() == nil {
 		options.stop = ctx.Done()
 	}
@@ -72,15 +76,18 @@ func newRun(ctx context.Context, c *Config) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newTracker(in, c), nil
+	return newTracker(in, c, relay), nil
 }
 
 // newTracker makes what the packets of the inputs go through.
-func newTracker(in *inputs, c *Config) *run {
-	r := &run{in: in, result: new(Result), progress: c.Progress}
-	r.table = flow.NewTable(flow.Options{MaxConnections: c.MaxConnections, Key: c.Key, Seed: seed(), Check: r.sound, Emit: r.emit(c.Emit),
-		Ending: r.ending, Young: c.Young})
-	r.inspector = inspect.New(r.table, c.Learn)
+func newTracker(in *inputs, c *Config, relay *relay) *run {
+	r := &run{in: in, result: new(Result), relay: relay, stack: c.Stack, progress: c.Progress}
+	o := flow.Options{MaxConnections: c.MaxConnections, Key: c.Key, Seed: seed(), Check: r.sound, Emit: r.emit, Settle: r.settle}
+	if c.Young != nil {
+		o.Young = r.show
+	}
+	r.table = flow.NewTable(o)
+	relay.join(r.table)
 	r.decoder = newDecoder(r.table, &r.result.Ledger)
 	r.decoder.ports.add(c.TunnelPorts)
 	r.decoder.filter = c.Filter
@@ -97,8 +104,9 @@ func newTracker(in *inputs, c *Config) *run {
 func (r *run) finish(readErr error) (*Result, error) {
 	r.in.close()
 	r.table.Close()
-	r.result.Inspection = r.inspector.Counters()
-	r.result.finish(r.in, r.table.Counters())
+	r.relay.end()
+	r.result.Inspection = r.relay.inspector.Counters()
+	r.result.finish(r.in, r.counters())
 	return r.result, errors.Join(readErr, r.result.Balanced())
 }
 
@@ -109,13 +117,29 @@ func seed() [2]uint64 {
 	return [2]uint64{binary.NativeEndian.Uint64(b[:]), binary.NativeEndian.Uint64(b[8:])}
 }
 
-func (r *run) emit(take func(*flow.Conn)) func(*flow.Conn) {
-	return func(c *flow.Conn) {
-		r.result.Outcomes[c.Outcome]++
-		if take != nil {
-			take(c)
-		}
+// counters are those of the table, with the facts that were not kept.
+func (r *run) counters() flow.Counters {
+	c := r.table.Counters()
+	c.Lost += r.relay.told.Lost()
+	return c
+}
+
+// emit is flow.Options.Emit. What a connection said in this batch is offered before its end.
+func (r *run) emit(rec uint32, c *flow.Conn) {
+	r.offer()
+	r.result.Outcomes[c.Outcome]++
+	if r.translate != nil {
+		r.translate(c, true)
 	}
+	r.relay.conn(rec, c)
+}
+
+// show is flow.Options.Young.
+func (r *run) show(rec uint32, c *flow.Conn) {
+	if r.translate != nil {
+		r.translate(c, false)
+	}
+	r.relay.show(rec, c)
 }
 
 // read is the packet loop.
@@ -160,9 +184,15 @@ func (r *run) track() {
 	}
 	for from := 0; from < r.records.n; {
 		from = r.decoder.batch(&r.records, from, r.in.linkType, &r.packets)
-		r.inspected = 0
+		r.offered = 0
 		r.table.AddBatch(&r.packets.Batch)
-		r.inspect()
+		r.offer()
+		if r.relay.done == nil {
+			r.relay.settle()
+		}
+		if r.stack != nil {
+			r.stacks()
+		}
 		if r.extract != nil {
 			r.extract.collect(r)
 		}
@@ -177,20 +207,19 @@ func (r *run) sound(i int, evidence bool) bool {
 	return r.decoder.sound(&r.packets, i, r.records.recs[r.packets.record[i]].data, evidence)
 }
 
-// inspect hands over the payloads that the table wants, while they are there, as far as it has taken in the batch.
-func (r *run) inspect() {
-	r.inspector.Touch(&r.packets.Batch, r.inspected, r.table.Added())
-	for ; r.inspected < r.table.Added(); r.inspected++ {
-		if p := &r.packets.Packets[r.inspected]; p.Bits&flow.Head != 0 {
-			r.inspector.Packet(&r.packets.Batch, r.inspected, r.records.recs[r.packets.record[r.inspected]].data[p.PayloadOff:][:p.PayloadLen])
+// offer hands over the payloads that the table wants, while they are there, as far as it has taken in the batch.
+func (r *run) offer() {
+	for ; r.offered < r.table.Added(); r.offered++ {
+		if p := &r.packets.Packets[r.offered]; p.Bits&flow.Head != 0 {
+			r.relay.offer(&r.packets.Batch, r.offered, r.records.recs[r.packets.record[r.offered]].data[p.PayloadOff:][:p.PayloadLen])
 		}
 	}
 }
 
-// ending has what a connection said in this batch inspected before it ends.
-func (r *run) ending(rec uint32) {
-	r.inspect()
-	r.inspector.Ending(rec)
+// settle is flow.Options.Settle.
+func (r *run) settle() {
+	r.offer()
+	r.relay.settle()
 }
 
 func (r *run) tell() {

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"pcapaudit/capture/flow"
-	"pcapaudit/capture/inspect"
 )
 
 // captureFiles lists the captures beside the project, hostile ones included, without those that are no capture files.
@@ -254,9 +253,10 @@ func mixedBatch(t testing.TB) *recordBatch {
 // newTestRun is a run whose records the test puts in place.
 func newTestRun(o flow.Options, interfaces ...Interface) *run {
 	r := &run{in: &inputs{list: []*Input{{Interfaces: interfaces}}}, result: new(Result)}
-	o.Check = r.sound
+	o.Check, o.Emit, o.Settle = r.sound, r.emit, r.settle
 	r.table = flow.NewTable(o)
-	r.inspector = inspect.New(r.table, inspect.Learn{})
+	r.relay = newRelay(&Config{}, false)
+	r.relay.join(r.table)
 	r.decoder = newDecoder(r.table, &r.result.Ledger)
 	return r
 }

@@ -106,27 +106,29 @@ func (in *Input) warn(text string) {
 
 // note numbers the records of a batch and accounts for them; prev is the last usable time before it, and the result that of the batch.
 func (in *Input) note(b *recordBatch, file uint16, prev int64) int64 {
+	first, last, packets, badTimes := in.First, in.Last, in.Packets, in.BadTimes
 	for i := range b.recs[:b.n] {
 		r := &b.recs[i]
-		in.Packets++
-		r.num, r.file = in.Packets, file
+		packets++
+		r.num, r.file = packets, file
 		in.Interfaces[r.iface].Packets++
 		if int64(r.wire) > int64(len(r.data)) {
 			in.CutPackets++
 		}
 		if r.badTime {
 			r.time = 0
-			in.BadTimes++
+			badTimes++
 			continue
 		}
-		if in.Packets-in.BadTimes == 1 {
-			in.First, in.Last, prev = r.time, r.time, r.time
+		if packets-badTimes == 1 {
+			first, last, prev = r.time, r.time, r.time
 		}
 		if r.time < prev {
 			in.TimeBackwards++
 		}
-		in.First, in.Last, prev = min(in.First, r.time), max(in.Last, r.time), r.time
+		first, last, prev = min(first, r.time), max(last, r.time), r.time
 	}
+	in.First, in.Last, in.Packets, in.BadTimes = first, last, packets, badTimes
 	return prev
 }
 

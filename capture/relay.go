@@ -1,124 +1,211 @@
 package capture
 
 import (
-	"slices"
-
 	"pcapaudit/capture/flow"
 	"pcapaudit/capture/inspect"
 )
 
-// Sizes of a relay. Blocks of this size stay in a core's cache while they are filled and emptied.
+// Sizes of a relay. Its blocks stay in a core's cache while they are filled and emptied.
 const (
 	relayBlocks = 4
-	relayEvents = 512  // of one block
-	relayFacts  = 2048 // of all connections of one block
+	relayEvents = 256      // of one block
+	relayBytes  = 64 << 10 // of payload in one block, beside that of the last packet
 )
 
-// relay hands what a run tells to another goroutine, in the order in which it was told: there it is taken while the run reads on. What is told
-// is copied into blocks that are used again and again; there is no queue an event.
+// relay hands what the packet loop finds to inspection, and what both tell to those who asked for it, in the order of the capture. All behind it
+// may happen in another goroutine, while the loop reads on: what it hands over is copied into blocks that are used again and again.
+//
+// The other way goes what inspection wants of connections. It is heeded when a block comes back: what the loop offers depends on how far the
+// other goroutine is, what inspection takes of it does not.
 type relay struct {
-	block      *relayBlock // that is being filled
+	block      *relayBlock   // that is being filled
+	spare      []*relayBlock // empty
 	full, free chan *relayBlock
-	done       chan struct{}
-	emit       func(*flow.Conn)
-	learn      inspect.Learn
+	out        int           // blocks that were handed over and have not come back
+	done       chan struct{} // closed when the other goroutine has taken all; nil: there is none
+	table      *flow.Table   // nil: it is closed
+
+	// Behind the relay.
+	inspector *inspect.Inspector
+	told      *flow.Told
+	taking    *relayBlock
+	emit      func(*flow.Conn)
+	young     func(*flow.Conn)
+	learn     inspect.Learn
 }
 
-// relayBlock is events of three kinds, and their order.
+// relayBlock is events of several kinds, and their order.
 type relayBlock struct {
-	order         []relayEvent
-	conns         []flow.Conn
-	facts         []flow.Fact // of conns; never moved
-	names         []flow.Name
-	announcements []flow.Announcement
+	order   []relayEvent
+	offers  []flow.Offer
+	bytes   []byte // payloads of offers, one behind the other
+	conns   []flow.Conn
+	records []uint32 // of offers and conns, in order
+	names   []flow.Name
+	wishes  []flow.Wish // what inspection said while it took the block
 }
 
 type relayEvent uint8
 
 const (
-	relayConn relayEvent = iota
+	relayOffer relayEvent = iota
+	relayConn
+	relayYoung
 	relayName
-	relayAnnouncement
 )
 
-// beside has what c tells taken by a goroutine of its own. end waits until all of it was taken.
-func (c *Config) beside() (end func()) {
-	r := &relay{block: newRelayBlock(), full: make(chan *relayBlock, relayBlocks), free: make(chan *relayBlock, relayBlocks), done: make(chan struct{}),
-		emit: c.Emit, learn: c.Learn}
-	for range relayBlocks - 1 {
-		r.free <- newRelayBlock()
-	}
-	if c.Emit != nil {
-		c.Emit = r.conn
-	}
-	if c.Learn.Name != nil {
-		c.Learn.Name = func(n *flow.Name) {
-			r.block.names = append(r.block.names, *n)
-			r.told(relayName)
-		}
-	}
-	if c.Learn.Announcement != nil {
-		c.Learn.Announcement = func(a *flow.Announcement) {
-			r.block.announcements = append(r.block.announcements, *a)
-			r.told(relayAnnouncement)
-		}
-	}
-	go r.take()
-	return func() {
-		r.full <- r.block
-		close(r.full)
-		<-r.done
-	}
-}
-
 func newRelayBlock() *relayBlock {
-	return &relayBlock{order: make([]relayEvent, 0, relayEvents), conns: make([]flow.Conn, 0, relayEvents), facts: make([]flow.Fact, 0, relayFacts)}
+	return &relayBlock{order: make([]relayEvent, 0, relayEvents), offers: make([]flow.Offer, 0, relayEvents), conns: make([]flow.Conn, 0, relayEvents), records: make([]uint32, 0, relayEvents)}
 }
 
-func (r *relay) conn(c *flow.Conn) {
-	if len(r.block.facts)+len(c.Facts) > relayFacts {
-		r.pass()
+// newRelay is a relay that takes names. For all others it has to be joined to a table.
+func newRelay(c *Config, beside bool) *relay {
+	r := &relay{block: newRelayBlock(), emit: c.Emit, young: c.Young, learn: c.Learn}
+	if beside {
+		for range relayBlocks - 1 {
+			r.spare = append(r.spare, newRelayBlock())
+		}
+		r.full, r.free, r.done = make(chan *relayBlock, relayBlocks), make(chan *relayBlock, relayBlocks), make(chan struct{})
+		go r.takeAll()
 	}
-	b := r.block
-	from := len(b.facts)
-	b.facts = append(b.facts, c.Facts...)
-	b.conns = append(b.conns, *c)
-	b.conns[len(b.conns)-1].Facts = slices.Clip(b.facts[from:])
-	r.told(relayConn)
+	return r
 }
 
-func (r *relay) told(e relayEvent) {
-	r.block.order = append(r.block.order, e)
+func (r *relay) join(t *flow.Table) {
+	r.table, r.told = t, flow.NewTold(t)
+	r.inspector = inspect.New(r.told, r.learn, func(w *flow.Wish) { r.taking.wishes = append(r.taking.wishes, *w) })
+}
+
+// offer hands over packet i of a batch, of which the table wants the payload.
+func (r *relay) offer(b *flow.Batch, i int, payload []byte) {
+	k := r.block
+	k.offers = append(k.offers, flow.Offer{})
+	o := &k.offers[len(k.offers)-1]
+	r.table.Offer(o, b, i)
+	k.bytes = append(k.bytes, payload...)
+	r.add(relayOffer, o.Record)
+}
+
+// conn hands over a connection that has ended.
+func (r *relay) conn(rec uint32, c *flow.Conn) {
+	r.block.conns = append(r.block.conns, *c)
+	r.add(relayConn, rec)
+}
+
+// show hands over a connection that goes on.
+func (r *relay) show(rec uint32, c *flow.Conn) {
+	r.block.conns = append(r.block.conns, *c)
+	r.add(relayYoung, rec)
+}
+
+func (r *relay) name(n *flow.Name) {
+	r.block.names = append(r.block.names, *n)
+	r.block.order = append(r.block.order, relayName)
 	if len(r.block.order) == relayEvents {
 		r.pass()
 	}
 }
 
-// pass lets the other goroutine have the block, and waits for an empty one.
-func (r *relay) pass() {
-	r.full <- r.block
-	r.block = <-r.free
+func (r *relay) add(e relayEvent, rec uint32) {
+	k := r.block
+	k.order, k.records = append(k.order, e), append(k.records, rec)
+	if len(k.order) == relayEvents || len(k.bytes) >= relayBytes {
+		r.pass()
+	}
 }
 
-// take is the other goroutine.
-func (r *relay) take() {
+// pass lets the block be taken, and begins another one.
+func (r *relay) pass() {
+	if r.done == nil {
+		r.take(r.block)
+		r.heed(r.block)
+		return
+	}
+	r.full <- r.block
+	r.out++
+	for len(r.free) > 0 || len(r.spare) == 0 {
+		r.back()
+	}
+	last := len(r.spare) - 1
+	r.block, r.spare = r.spare[last], r.spare[:last]
+}
+
+// back waits for a block that was taken.
+func (r *relay) back() {
+	b := <-r.free
+	r.out--
+	r.heed(b)
+	r.spare = append(r.spare, b)
+}
+
+// settle returns when all that was handed over is taken, and what inspection said is heeded.
+func (r *relay) settle() {
+	if len(r.block.order) > 0 {
+		r.pass()
+	}
+	for r.out > 0 {
+		r.back()
+	}
+}
+
+// end is settle for the last time, after the table was closed. The memory of facts is given back.
+func (r *relay) end() {
+	r.table = nil
+	r.settle()
+	if r.done != nil {
+		close(r.full)
+		<-r.done
+	}
+	r.told.Close()
+}
+
+// heed tells the table what inspection wants, and empties the block.
+func (r *relay) heed(b *relayBlock) {
+	if r.table != nil {
+		for i := range b.wishes {
+			r.table.Wish(&b.wishes[i])
+		}
+	}
+	*b = relayBlock{b.order[:0], b.offers[:0], b.bytes[:0], b.conns[:0], b.records[:0], b.names[:0], b.wishes[:0]}
+}
+
+// takeAll is the other goroutine.
+func (r *relay) takeAll() {
 	defer close(r.done)
 	for b := range r.full {
-		conns, names, announcements := b.conns, b.names, b.announcements
-		for _, e := range b.order {
-			switch e {
-			case relayConn:
-				r.emit(&conns[0])
-				conns = conns[1:]
-			case relayName:
-				r.learn.Name(&names[0])
-				names = names[1:]
-			case relayAnnouncement:
-				r.learn.Announcement(&announcements[0])
-				announcements = announcements[1:]
-			}
-		}
-		*b = relayBlock{b.order[:0], b.conns[:0], b.facts[:0], b.names[:0], b.announcements[:0]}
+		r.take(b)
 		r.free <- b
+	}
+}
+
+func (r *relay) take(b *relayBlock) {
+	r.taking = b
+	offers, bytes, conns, records, names := b.offers, b.bytes, b.conns, b.records, b.names
+	if len(records) > 0 {
+		r.inspector.Touch(records)
+	}
+	for _, e := range b.order {
+		switch e {
+		case relayOffer:
+			n := offers[0].Packet.PayloadLen
+			r.inspector.Packet(&offers[0], bytes[:n:n])
+			offers, bytes, records = offers[1:], bytes[n:], records[1:]
+		case relayConn:
+			rec := records[0]
+			r.inspector.End(rec)
+			if r.emit != nil {
+				conns[0].Facts = r.told.Of(rec)
+				r.emit(&conns[0])
+			}
+			r.told.Drop(rec)
+			conns, records = conns[1:], records[1:]
+		case relayYoung:
+			conns[0].Facts = r.told.Of(records[0])
+			r.young(&conns[0])
+			conns, records = conns[1:], records[1:]
+		case relayName:
+			r.learn.Name(&names[0])
+			names = names[1:]
+		}
 	}
 }

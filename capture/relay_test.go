@@ -37,54 +37,51 @@ func events(t *testing.T, name string, workers int) []string {
 	return list
 }
 
-// TestRelayKeepsOrder passes on more than all blocks hold, with more facts than one does.
+// relayOf is a relay whose other goroutine calls emit, and the table that it is joined to.
+func relayOf(t *testing.T, emit func(*flow.Conn), name func(*flow.Name)) *relay {
+	c := Config{Emit: emit}
+	c.Learn.Name = name
+	r := newRelay(&c, true)
+	table := flow.NewTable(flow.Options{MaxConnections: 1 << 10})
+	r.join(table)
+	t.Cleanup(table.Close)
+	return r
+}
+
+// TestRelayKeepsOrder passes on more than all blocks hold.
 func TestRelayKeepsOrder(t *testing.T) {
 	const rounds = 2 * relayBlocks * relayEvents
 	var got []uint64
-	var facts int
-	c := Config{Emit: func(c *flow.Conn) {
-		got = append(got, c.ID.Packet)
-		for i := range c.Facts {
-			if c.Facts[i].Packet != c.ID.Packet+uint64(i) {
-				t.Fatalf("fact %d of connection %d is %+v", i, c.ID.Packet, c.Facts[i])
-			}
-			facts++
-		}
-	}}
-	c.Learn.Name = func(n *flow.Name) { got = append(got, n.Packet) }
-	end := c.beside()
-	var list [16]flow.Fact
-	wantFacts := 0
+	r := relayOf(t, func(c *flow.Conn) { got = append(got, c.ID.Packet) }, func(n *flow.Name) { got = append(got, n.Packet) })
 	for i := range uint64(rounds) {
 		if i%5 == 0 {
-			c.Learn.Name(&flow.Name{Packet: i})
+			r.name(&flow.Name{Packet: i})
 			continue
 		}
-		n := int(i) % (len(list) + 1)
-		for k := range n {
-			list[k] = flow.Fact{Packet: i + uint64(k)}
+		r.conn(uint32(i%7), &flow.Conn{ID: flow.ConnID{Packet: i}})
+		if i%1000 == 0 {
+			if r.settle(); len(got) != int(i)+1 {
+				t.Fatalf("%d of %d events were taken when all should be", len(got), i+1)
+			}
 		}
-		wantFacts += n
-		c.Emit(&flow.Conn{ID: flow.ConnID{Packet: i}, Facts: list[:n]})
 	}
-	end()
+	r.end()
 	for i, n := range got {
 		if n != uint64(i) {
 			t.Fatalf("event %d came at place %d", n, i)
 		}
 	}
-	if len(got) != rounds || facts != wantFacts {
-		t.Errorf("%d events, %d facts, want %d and %d", len(got), facts, rounds, wantFacts)
+	if len(got) != rounds {
+		t.Errorf("%d events, want %d", len(got), rounds)
 	}
 }
 
 // TestRelayAllocatesNothing holds that blocks are used again.
 func TestRelayAllocatesNothing(t *testing.T) {
-	c := Config{Emit: func(*flow.Conn) {}}
-	end := c.beside()
-	defer end()
-	conn := &flow.Conn{Facts: make([]flow.Fact, 6)}
-	if n := testing.AllocsPerRun(4*relayEvents, func() { c.Emit(conn) }); n != 0 {
+	r := relayOf(t, func(*flow.Conn) {}, nil)
+	defer r.end()
+	conn := new(flow.Conn)
+	if n := testing.AllocsPerRun(4*relayEvents, func() { r.conn(2, conn) }); n != 0 {
 		t.Errorf("%v allocations a connection", n)
 	}
 }

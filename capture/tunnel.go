@@ -49,6 +49,9 @@ type TunnelPort struct {
 // defaultTunnelPorts are those of IANA's registry, and 8472, where Linux puts VXLAN.
 var defaultTunnelPorts = []TunnelPort{{tunnelVXLAN, 4789}, {tunnelVXLAN, 8472}, {tunnelGPE, 4790}, {tunnelGENEVE, 6081}, {tunnelGTPU, 2152}, {tunnelTeredo, 3544}, {tunnelGREUDP, 4754}}
 
+// TunnelNames are the names that ParseTunnelPort knows.
+func TunnelNames() []string { return slices.Clone(tunnelNames[tunnelVXLAN : tunnelGREUDP+1]) }
+
 // ParseTunnelPort reads "NAME=PORT": vxlan, vxlan-gpe, geneve, gtp-u, teredo or gre-in-udp.
 func ParseTunnelPort(s string) (TunnelPort, error) {
 	name, number, _ := strings.Cut(s, "=")

@@ -97,7 +97,7 @@ func TestTenantsByVLAN(t *testing.T) {
 	for _, key := range []flow.Key{0, flow.KeyVLAN} {
 		var emitted []string
 		b := newBench()
-		b.table = flow.NewTable(flow.Options{Key: key, Emit: func(c *flow.Conn) {
+		b.table = flow.NewTable(flow.Options{Key: key, Emit: func(_ uint32, c *flow.Conn) {
 			emitted = append(emitted, fmt.Sprintf("%v %v %v %d", c.ID, c.Proto, c.VLANs, c.OrigPackets))
 		}})
 		b.decoder = newDecoder(b.table, &b.ledger)

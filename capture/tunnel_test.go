@@ -36,7 +36,7 @@ func aroundUDP(port uint16, payload []byte) []byte {
 func (b *bench) inside(data []byte) []string {
 	var layers []string
 	var emitted []*flow.Conn
-	b.table = flow.NewTable(flow.Options{Emit: func(c *flow.Conn) { emitted = append(emitted, new(kept(c))) }})
+	b.table = flow.NewTable(flow.Options{Emit: func(_ uint32, c *flow.Conn) { emitted = append(emitted, new(kept(c))) }})
 	fresh := newDecoder(b.table, &b.ledger)
 	fresh.ports = b.ports
 	b.decoder = fresh

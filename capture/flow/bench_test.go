@@ -177,7 +177,7 @@ func TestFloodStaysBounded(t *testing.T) {
 		total = 1_000_000
 	}
 	var emitted uint64
-	table := NewTable(Options{MaxConnections: limit, Emit: func(*Conn) { emitted++ }})
+	table := NewTable(Options{MaxConnections: limit, Emit: func(uint32, *Conn) { emitted++ }})
 	var b Batch
 	for n := range total {
 		tuple(&b, table.Hasher(), n, n>>14&3 == 3)

@@ -60,7 +60,7 @@ type Counters struct {
 	Steps    uint64          // times that the clock was moved by more than an hour, because many packets agreed
 	Contexts uint64          // different VLAN stacks and tunnel paths
 	Other    uint64          // connections whose context is "other", because there were too many
-	Lost     uint64          // facts not kept
+	Lost     uint64          // ICMP errors not kept with their connections
 	// Doubted are the connections whose idle timeout was over at a packet more than an hour from the clock: they ended before a real gap
 	// in the capture, or a wrong time stamp cut them in two.
 	Doubted    uint64
@@ -73,7 +73,7 @@ type Counters struct {
 func (t *Table) Counters() Counters {
 	c := Counters{Packets: t.packets, Created: t.created, Open: uint64(t.open), Ends: t.ends, Peak: uint64(t.peak),
 		Limit: uint64(t.limit), BadTime: t.badTime, Backward: t.clock.backward, Steps: t.clock.steps,
-		Contexts: uint64(len(t.contexts.list)), Other: t.otherContexts, Doubted: t.doubted, Lost: t.told.lost, Unfollowed: t.losses.skipped, Unpreviewed: t.youth.unpreviewed}
+		Contexts: uint64(len(t.contexts.list)), Other: t.otherContexts, Doubted: t.doubted, Lost: t.lost, Unfollowed: t.losses.skipped, Unpreviewed: t.youth.unpreviewed}
 	for _, n := range t.ends {
 		c.Emitted += n
 	}

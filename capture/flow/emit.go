@@ -13,19 +13,15 @@ func (t *Table) end(rec uint32, why End) {
 	}
 	t.ends[why]++
 	missed := t.missed(rec)
-	if t.ending != nil && r.flags&undecided != 0 {
-		t.ending(rec)
-	}
 	if t.emit != nil {
 		c := t.conn(rec, why)
 		c.Missed = missed
-		t.emit(c)
+		t.emit(rec, c)
 	}
 	if !t.closing {
 		t.index.remove(t.hasher.hash(r.a, r.b, r.pa, r.pb, r.proto, t.hasher.part(r.context)), rec)
 	}
 	delete(t.carried, rec)
-	t.told.drop(rec)
 	delete(t.failures, rec)
 	r.end()
 	t.open--
@@ -38,7 +34,7 @@ func (t *Table) conn(rec uint32, why End) *Conn {
 	ctx := t.contexts.get(r.context)
 	c := &t.out
 	*c = Conn{ID: r.connID(), Proto: r.proto, End: why,
-		First: r.first, Last: r.last, VLANs: ctx.vlans, Tunnel: ctx.tunnel, Interface: ctx.iface, Facts: t.told.of(rec)}
+		First: r.first, Last: r.last, VLANs: ctx.vlans, Tunnel: ctx.tunnel, Interface: ctx.iface}
 	ends := t.addrs(rec)
 	side, by := r.originator(ends)
 	c.KnownBy = by

@@ -12,7 +12,7 @@ func leavers(t *testing.T, size int, spoken uint32) (ids []ConnID, most int, kep
 	const limit = 1 << 15 // whose eighth does not leave at once
 	var table *Table
 	atOnce := 0
-	table = NewTable(Options{MaxConnections: limit, Emit: func(c *Conn) {
+	table = NewTable(Options{MaxConnections: limit, Emit: func(_ uint32, c *Conn) {
 		ids = append(ids, c.ID)
 		atOnce++
 		if c.Orig.Port() == 4 && c.End == EndInput {

@@ -200,7 +200,7 @@ const touchedAtOnce = 64
 // one after the other.
 func (t *Table) touchVictims(list []victim) {
 	for _, v := range list {
-		t.touched += t.records.of[v.rec].a + t.told.first.of[v.rec].n + uint32(t.losses.slots.of[v.rec])
+		t.touched += t.records.of[v.rec].a + uint32(t.losses.slots.of[v.rec])
 	}
 	for _, v := range list {
 		r := &t.records.of[v.rec]

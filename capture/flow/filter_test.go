@@ -171,7 +171,7 @@ func TestKey(t *testing.T) {
 	}{{0, 1}, {KeyVLAN, 3}, {KeyInterface, 2}, {KeyVLAN | KeyInterface, 4}} {
 		for _, end := range []string{"10.0.0.1", "[2001:db8::1]"} {
 			var conns []Conn
-			table := NewTable(Options{Key: c.key, Emit: func(c *Conn) { conns = append(conns, kept(c)) }})
+			table := NewTable(Options{Key: c.key, Emit: func(_ uint32, c *Conn) { conns = append(conns, kept(c)) }})
 			var b Batch
 			for range 3 {
 				for _, s := range packets {

@@ -21,7 +21,7 @@ func TestFloodSparesConnections(t *testing.T) {
 	}
 	before := resident(t)
 	kept := 0
-	table := NewTable(Options{Emit: func(c *Conn) {
+	table := NewTable(Options{Emit: func(_ uint32, c *Conn) {
 		if c.Resp.Port() != 9876 {
 			return
 		}

@@ -45,13 +45,14 @@ func (h *Hasher) mix6(high, low uint64) uint32 { return uint32(fold(high^h.k1, l
 // SetEnds4 completes an IPv4 packet: it fills the ends, FromB and Hash. Until then PortA is the port of the source, PortB that of
 // the destination, FromB is not set. The lower (address, port) becomes A; src and dst are big-endian numbers.
 func (h *Hasher) SetEnds4(p *Packet, src, dst uint32) {
-	if uint64(src)<<16|uint64(p.PortA) > uint64(dst)<<16|uint64(p.PortB) {
-		src, dst = dst, src
-		p.PortA, p.PortB = p.PortB, p.PortA
-		p.Bits |= FromB
-	}
-	p.A, p.B = src, dst
-	p.Hash = h.hash(src, dst, p.PortA, p.PortB, p.Proto, h.part(p.Context))
+	from, to := uint64(src)<<16|uint64(p.PortA), uint64(dst)<<16|uint64(p.PortB)
+	_, above := bits.Sub64(to, from, 0) // no branch: who sends is a toss-up
+	p.Bits |= Bits(above) * FromB
+	change := (from ^ to) & -above
+	from, to = from^change, to^change
+	p.A, p.B = uint32(from>>16), uint32(to>>16)
+	p.PortA, p.PortB = uint16(from), uint16(to)
+	p.Hash = h.hash(p.A, p.B, p.PortA, p.PortB, p.Proto, h.part(p.Context))
 }
 
 // SetEnds6 is SetEnds4 for IPv6; it also sets the bit IPv6 and copies the addresses, in order, to exact (Batch.Addr6).

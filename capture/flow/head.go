@@ -5,53 +5,91 @@ import (
 	"net/netip"
 )
 
-// wanted says whether inspection gets the payload of p: of TCP all until it has decided, of UDP the first datagrams of each side, or all
-// where it follows the conversation. Datagrams that come in one batch with the first one of a side are among its first, because only
-// after the batch is it known whether the conversation is followed: what inspection sees must not depend on how batches are cut.
-func (r *record) wanted(p *Packet) bool {
-	if r.flags&undecided == 0 || p.PayloadLen == 0 {
+// Offer is a packet whose payload inspection may want, with what inspection has to know of its connection.
+type Offer struct {
+	Packet Packet
+	Addr6  [2][16]byte // as in Batch; valid iff Packet.Bits has IPv6
+	Conn   ConnID
+	Record uint32
+	Wire   uint32 // TCP: bytes of payload on the wire
+	// Of TCP: the sequence numbers of the first payload bytes of the packet's side and of the other one, and the side that opened the
+	// connection. Without a handshake the side is -1; then, and for a side whose SYN was not seen, the numbers are those of the packet:
+	// of its own payload, and of what it acknowledges.
+	Seq, Other uint32
+	Orig       int8
+}
+
+// Wish is what inspection wants of a connection from now on.
+type Wish struct {
+	Conn   ConnID
+	Record uint32
+	All    bool // all payload, until a later wish; false: no more
+}
+
+// asked stands in records of UDP, which have no handshake: inspection was waited for, and nothing may have changed its mind since.
+const asked = syn
+
+// wanted says whether inspection may want the payload of p: of TCP all until it has decided, of UDP the first datagrams of each side, or all
+// where it follows the conversation. Whether it does, and whether it has decided, may become known later than the packets that come meanwhile:
+// what is offered is more than what it takes, never less.
+func (t *Table) wanted(r *record, p *Packet) bool {
+	if r.flags&undecided == 0 || p.PayloadLen == 0 || r.proto != TCP && r.proto != UDP {
 		return false
 	}
-	return r.proto == TCP || r.proto == UDP && (r.flags&followed != 0 || r.state()&(heard<<(p.Bits&FromB)) == 0 || r.begins(0) || r.begins(1))
-}
-
-// begins says whether a side may have sent its first packet in this batch.
-func (r *record) begins(side uint) bool { return r.sent(side)-1 < BatchSize }
-
-// Follow tells the table that inspection has recognised the connection and wants all its payload until Decide.
-func (t *Table) Follow(rec uint32) {
-	if r := &t.records.of[rec]; r.flags&live != 0 {
-		r.flags |= followed
+	if r.proto == TCP || r.flags&followed != 0 {
+		return true
 	}
+	if r.state()&(heard<<(p.Bits&FromB)) == 0 || r.begins(0) || r.begins(1) {
+		r.setState(r.state() &^ asked)
+		return true
+	}
+	if r.state()&asked == 0 {
+		if t.settle != nil {
+			t.settle()
+		}
+		r.setState(r.state() | asked)
+	}
+	return r.flags&(undecided|followed) == undecided|followed
 }
 
-// Decide tells the table that inspection wants no more payload of this connection.
-func (t *Table) Decide(rec uint32) {
-	if r := &t.records.of[rec]; r.flags&live != 0 {
+// firstDatagrams of a side are looked at, whether or not its conversation is followed.
+const firstDatagrams = 256
+
+// begins says whether a side has sent its first packet, and no more than the first few.
+func (r *record) begins(side uint) bool { return r.sent(side)-1 < firstDatagrams }
+
+// Wish heeds what inspection said of a connection that may have ended since.
+func (t *Table) Wish(w *Wish) {
+	r := &t.records.of[w.Record]
+	switch {
+	case r.flags&live == 0 || r.connID() != w.Conn:
+	case w.All:
+		r.flags |= followed
+	default:
 		r.flags &^= undecided
 	}
 }
 
-// Wants says whether the connection of a record of the last batch goes on, and inspection has not decided on it: that of a packet with
-// the bit Head may have ended, or been decided on, within the batch.
-func (t *Table) Wants(rec uint32) bool {
-	return t.records.of[rec].flags&(live|undecided) == live|undecided
-}
-
-// Start gives the sequence numbers of the first payload bytes of p's side of a TCP connection and of the other one, and the side that
-// opened it. Without a handshake the side is -1; then, and for a side whose SYN was not seen, the numbers are those of p: of its own
-// payload, and of what it acknowledges.
-func (t *Table) Start(rec uint32, p *Packet) (seq, other uint32, orig int) {
-	seq, other = p.Seq, p.Ack
-	if p.Flags&SYN != 0 {
-		seq++
-	}
+// Offer fills o with packet i of the last batch, which has the bit Head, and of which the connection has not ended.
+func (t *Table) Offer(o *Offer, b *Batch, i int) {
+	p, rec := &b.Packets[i], b.Record[i]
 	r := &t.records.of[rec]
-	if !r.state().handshake() {
-		return seq, other, -1
+	o.Packet, o.Conn, o.Record = *p, r.connID(), rec
+	if p.Bits&IPv6 != 0 {
+		o.Addr6 = b.Addr6[i]
 	}
-	side := uint(p.Bits & FromB)
-	return r.firstByte(side, seq), r.firstByte(side^1, other), int(r.orig())
+	if r.proto != TCP {
+		return
+	}
+	o.Wire = b.Payload[i]
+	o.Seq, o.Other, o.Orig = p.Seq, p.Ack, -1
+	if p.Flags&SYN != 0 {
+		o.Seq++
+	}
+	if r.state().handshake() {
+		side := uint(p.Bits & FromB)
+		o.Seq, o.Other, o.Orig = r.firstByte(side, o.Seq), r.firstByte(side^1, o.Other), int8(r.orig())
+	}
 }
 
 // firstByte moves a sequence number back to the first payload byte of its side, if that is less than half of what the record knows behind it.

@@ -30,7 +30,7 @@ func TestConnID(t *testing.T) {
 // A tunnel and what it carries begin with the same captured packet, and are two connections.
 func TestTunnelledConnections(t *testing.T) {
 	var got []string
-	table := NewTable(Options{Emit: func(c *Conn) { got = append(got, c.ID.String()+" "+c.Proto.String()+" "+c.Tunnel) }})
+	table := NewTable(Options{Emit: func(_ uint32, c *Conn) { got = append(got, c.ID.String()+" "+c.Proto.String()+" "+c.Tunnel) }})
 	b := &Batch{N: 2}
 	b.Packets[0] = Packet{Num: 5, Proto: GRE, IPLen: 60}
 	table.Hasher().SetEnds4(&b.Packets[0], 1, 2)

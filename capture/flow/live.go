@@ -26,7 +26,7 @@ type young struct {
 
 // youth are the connections that Options.Young has not seen, oldest first: those younger than settleAge, and those that were not settled then.
 type youth struct {
-	show           func(*Conn) // nil: nobody waits
+	show           Emit // nil: nobody waits
 	fresh, waiting queue
 	unpreviewed    uint64
 }
@@ -104,14 +104,14 @@ func (t *Table) preview() {
 		switch {
 		case !t.stillOpen(one.victim):
 		case t.settled(one.rec):
-			y.show(t.conn(one.rec, EndInput))
+			y.show(one.rec, t.conn(one.rec, EndInput))
 		case !y.waiting.push(one):
 			y.unpreviewed++
 		}
 	}
 	for one, ok := y.waiting.older(now - YoungAge); ok; one, ok = y.waiting.older(now - YoungAge) {
 		if t.stillOpen(one.victim) {
-			y.show(t.conn(one.rec, EndInput))
+			y.show(one.rec, t.conn(one.rec, EndInput))
 		}
 	}
 }
@@ -180,7 +180,7 @@ func (m *marks) unmark(rec uint32) {
 
 // EachActive calls f for every open connection of which both sides have sent since the last Mark, or of one-way traffic any side, in the order of first packets. The
 // connection stays open; f must not call the table.
-func (t *Table) EachActive(f func(*Conn)) {
+func (t *Table) EachActive(f Emit) {
 	t.victims = t.victims[:0]
 	t.records.each(func(rec uint32, r *record) {
 		if t.active(rec, r) {
@@ -189,7 +189,7 @@ func (t *Table) EachActive(f func(*Conn)) {
 	})
 	slices.SortFunc(t.victims, t.compare)
 	for _, v := range t.victims {
-		f(t.conn(v.rec, EndInput))
+		f(v.rec, t.conn(v.rec, EndInput))
 	}
 }
 

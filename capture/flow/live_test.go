@@ -18,8 +18,8 @@ type liveTable struct {
 func newLiveTable(t *testing.T, limit int) *liveTable {
 	l := &liveTable{t: t}
 	l.Table = NewTable(Options{MaxConnections: limit,
-		Emit:  func(c *Conn) { l.log = append(l.log, "emitted "+describe(c)) },
-		Young: func(c *Conn) { l.log = append(l.log, "shown "+describe(c)) }})
+		Emit:  func(_ uint32, c *Conn) { l.log = append(l.log, "emitted "+describe(c)) },
+		Young: func(_ uint32, c *Conn) { l.log = append(l.log, "shown "+describe(c)) }})
 	return l
 }
 
@@ -104,7 +104,7 @@ func TestActiveSinceMark(t *testing.T) {
 	l := newLiveTable(t, 0)
 	l.add(handshake + "1 10.0.0.3:5000 > 10.0.0.2:514 udp\n1 10.0.0.3:5001 > 10.0.0.2:80 S seq=1")
 	active := func() (list []string) {
-		l.EachActive(func(c *Conn) { list = append(list, c.ID.String()) })
+		l.EachActive(func(_ uint32, c *Conn) { list = append(list, c.ID.String()) })
 		return list
 	}
 	if got := active(); !slices.Equal(got, []string{"0:1", "0:4"}) {
@@ -155,7 +155,7 @@ func TestAdvanceChangesNoConnection(t *testing.T) {
 			c.End = EndInput
 			want = append(want, describe(&c))
 		}
-		table := NewTable(Options{Emit: func(c *Conn) {
+		table := NewTable(Options{Emit: func(_ uint32, c *Conn) {
 			c.End = EndInput
 			got = append(got, describe(c))
 		}})

@@ -202,7 +202,7 @@ func networkTransfer(seed uint64, segments int) (packets []testPacket, data []bo
 // A scan takes no watches, more connections than there are get none, and those that end give theirs back.
 func TestWatchesAreBounded(t *testing.T) {
 	var conns []Missed
-	table := NewTable(Options{MaxConnections: 1 << 18, Emit: func(c *Conn) { conns = append(conns, c.Missed) }})
+	table := NewTable(Options{MaxConnections: 1 << 18, Emit: func(_ uint32, c *Conn) { conns = append(conns, c.Missed) }})
 	var b Batch
 	send := func(n int, flags TCPFlags, at int64) {
 		b.N = 0

@@ -49,7 +49,7 @@ const (
 	Fragment                  // a later fragment: counts for packets and bytes, says nothing about the handshake
 	Broken                    // its receiver drops it: counts, and is no evidence. Set by AddBatch where Options.Check says so
 	Quoting                   // an ICMP error: Batch.Quotes holds what it answers
-	Head                      // set by AddBatch: its connection is undecided, inspection wants the payload
+	Head                      // set by AddBatch: its connection is undecided, inspection may want the payload; see Table.Offer
 	Mutual                    // set by AddBatch beside Head: the other side has sent before
 )
 

@@ -113,7 +113,7 @@ func (t *Table) fail(rec uint32, f failure) {
 	switch {
 	case known && (old.what.Failure() || !f.what.Failure()):
 	case !known && len(t.failures) >= maxICMPErrors:
-		t.told.lost++
+		t.lost++
 	default:
 		t.failures[rec] = f
 	}

@@ -146,7 +146,7 @@ func be32(a [4]byte) uint32 {
 func run(t testing.TB, o Options, size int, packets []testPacket) []Conn {
 	t.Helper()
 	var conns []Conn
-	o.Emit = func(c *Conn) { conns = append(conns, kept(c)) }
+	o.Emit = func(_ uint32, c *Conn) { conns = append(conns, kept(c)) }
 	batch := packets
 	o.Check = func(i int, _ bool) bool { return !batch[i].refused }
 	table := NewTable(o)

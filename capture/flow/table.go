@@ -2,7 +2,7 @@ package flow
 
 import "slices"
 
-// DefaultMaxConnections takes about 160 MiB with IPv4 and 290 MiB with IPv6, when it is reached, and 64 bytes more for each connection whose payload told something. and the facts of all as much again.
+// DefaultMaxConnections takes about 160 MiB with IPv4 and 290 MiB with IPv6, when it is reached; see also Told.
 const DefaultMaxConnections = 1 << 21
 
 // maxMaxConnections keeps line numbers within 32 bits.
@@ -10,18 +10,23 @@ const maxMaxConnections = 1 << 29
 
 // Options of a table.
 type Options struct {
-	MaxConnections int         // open at once; 0 means DefaultMaxConnections
-	Seed           [2]uint64   // key of the hash; output does not depend on it
-	Key            Key         // what besides ends and protocol tells connections apart; 0: nothing
-	Emit           func(*Conn) // called once for each connection; the Conn and its Facts are valid during the call. It must not call the table. nil: count only
+	MaxConnections int       // open at once; 0 means DefaultMaxConnections
+	Seed           [2]uint64 // key of the hash; output does not depend on it
+	Key            Key       // what besides ends and protocol tells connections apart; 0: nothing
+	Emit           Emit      // called once for each connection as it ends. nil: count only
 	// Check says whether the receiver of packet i of the batch takes it, as its checksums tell. It is asked of packets that would be evidence: that
 	// add to what is known of their connection, a few of each, maybe more than once; where it is false they only count. Of others it is asked
 	// because inspection wants their payload. How many these are depends on how batches are cut: they must not change later answers.
 	// nil: all are taken.
-	Check  func(i int, evidence bool) bool
-	Young  func(*Conn)  // called by Advance once for each new connection, as it is then; it stays open. Else as Emit. nil: nobody looks
-	Ending func(uint32) // called for the record of a connection that ends while inspection follows it or waits for its payload; may call AddFact
+	Check func(i int, evidence bool) bool
+	Young Emit // called by Advance once for each new connection, as it is then; it stays open. nil: nobody looks
+	// Settle is called before a datagram is offered to inspection only if inspection follows its conversation: all wishes that come of the
+	// packets before have to be with the table when it returns. nil: they always are.
+	Settle func()
 }
+
+// Emit takes a connection, which is valid during the call, and the number of its record. It must not call the table. The Conn has no Facts.
+type Emit func(rec uint32, c *Conn)
 
 // Table folds packets into connections. It holds a bounded number of them; which connections there are, how they end and the order
 // in which they are emitted depend on packets, their times and their order alone: not on the seed, not on how batches are cut.
@@ -34,7 +39,8 @@ type Table struct {
 	clock    clock
 	losses   losses
 	check    func(i int, evidence bool) bool
-	emit     func(*Conn)
+	emit     Emit
+	settle   func()
 	limit    int
 	step     uint64 // packets between two looks at sweeping and eviction
 
@@ -52,15 +58,14 @@ type Table struct {
 	leaving   leaving
 	histogram []uint32
 	carried   map[uint32]*carry
-	told      told
 	out       Conn // that is being emitted
 	failures  map[uint32]failure
-	ending    func(uint32)
 	youth     youth
 	marks     marks
 
 	entries    [BatchSize]uint64 // of the batch: entries of the index at the places of its packets
 	candidates [BatchSize]uint32 // of the batch: the records behind them
+	lost       uint64            // ICMP errors
 	touched    uint32            // keeps the loads that only warm the cache
 }
 
@@ -78,11 +83,10 @@ func NewTable(o Options) *Table {
 		losses:   newLosses(2*(limit+BatchSize) + 2),
 		check:    o.Check,
 		emit:     o.Emit,
-		ending:   o.Ending,
+		settle:   o.Settle,
 		limit:    limit,
 		step:     uint64(min(max(limit/16, 1), BatchSize)),
 		carried:  map[uint32]*carry{},
-		told:     newTold(2*(limit+BatchSize) + 2),
 		failures: map[uint32]failure{},
 		youth:    youth{show: o.Young},
 	}
@@ -207,7 +211,7 @@ func (t *Table) update(b *Batch, i int, rec uint32) uint32 {
 	t.count(rec, p)
 	r := &t.records.of[rec]
 	if p.speaks() {
-		wanted := r.wanted(p)
+		wanted := t.wanted(r, p)
 		t.learn(r, p, b.Payload[i], i)
 		if wanted && p.Bits&Broken == 0 && (t.check == nil || t.check(i, false)) {
 			p.Bits |= Head
@@ -328,7 +332,6 @@ func (t *Table) Close() {
 	t.records.free()
 	t.index.free()
 	t.losses.close()
-	t.told.first.free()
 	t.marks.free()
 	t.youth.fresh.ring.free()
 	t.youth.waiting.ring.free()

@@ -190,7 +190,7 @@ func TestSweepEmitsInOrderOfFirstPackets(t *testing.T) {
 	}
 	packets := parsePackets(t, script.String())
 	var conns []Conn
-	table := NewTable(Options{Emit: func(c *Conn) { conns = append(conns, kept(c)) }})
+	table := NewTable(Options{Emit: func(_ uint32, c *Conn) { conns = append(conns, kept(c)) }})
 	var b Batch
 	for len(packets) > 0 {
 		b.N = 0
@@ -262,36 +262,29 @@ func TestSlowScanIsNotEvicted(t *testing.T) {
 }
 
 func TestFactsBounded(t *testing.T) {
-	table := NewTable(Options{})
 	value := strings.Repeat("x", MaxFactValue)
 	const conns = maxFactBytes / MaxFactValue / maxFacts
-	var b Batch
-	for i := range conns {
-		packet := testPacket{src: netip.AddrPortFrom(Addr4(uint32(i)), 1), dst: netip.MustParseAddrPort("192.0.2.1:53")}
-		packet.Proto, packet.Time, packet.Num = UDP, epoch, uint64(i+1)
-		if b.put(table.Hasher(), &packet); b.N < BatchSize && i < conns-1 {
-			continue
+	told := newTold(conns)
+	for rec := range uint32(conns) {
+		for range maxFacts {
+			told.Add(rec, &Fact{Value: value})
 		}
-		table.AddBatch(&b)
-		for _, rec := range b.Record[:b.N] {
-			for range maxFacts {
-				table.AddFact(rec, Fact{Value: value})
-			}
-		}
-		b.N = 0
 	}
 	const facts = conns * maxFacts
-	if lost := table.Counters().Lost; lost < facts/10 || lost > facts/3 || table.told.bytes > maxFactBytes+1<<10 {
-		t.Errorf("%d bytes of facts, %d of %d lost", table.told.bytes, lost, facts)
+	if lost := told.Lost(); lost < facts/10 || lost > facts/3 || told.bytes > maxFactBytes+1<<10 {
+		t.Errorf("%d bytes of facts, %d of %d lost", told.bytes, lost, facts)
 	}
-	if table.Close(); table.told.bytes != 0 {
-		t.Errorf("%d bytes of facts of no connection", table.told.bytes)
+	for rec := range uint32(conns) {
+		told.Drop(rec)
+	}
+	if told.bytes != 0 {
+		t.Errorf("%d bytes of facts of no connection", told.bytes)
 	}
 }
 
-func TestDecideHeadAndFacts(t *testing.T) {
+func TestOffers(t *testing.T) {
 	var conns []Conn
-	table := NewTable(Options{Emit: func(c *Conn) { conns = append(conns, kept(c)) }})
+	table := NewTable(Options{Emit: func(_ uint32, c *Conn) { conns = append(conns, kept(c)) }})
 	var b Batch
 	add := func(script string) {
 		b.N = 0
@@ -301,32 +294,76 @@ func TestDecideHeadAndFacts(t *testing.T) {
 		table.AddBatch(&b)
 	}
 	head := func(i int) bool { return b.Packets[i].Bits&Head != 0 }
+	decide := func(i int) { table.Wish(&Wish{Conn: table.ID(b.Record[i]), Record: b.Record[i]}) }
 	add(handshake + "1" + ab + "A len=9\n1" + ab + "A len=9 fragment\n1" + ab + "A len=9 broken")
 	for i, want := range []bool{false, false, false, true, false, false} {
 		if head(i) != want {
 			t.Errorf("packet %d: head %v", i, head(i))
 		}
 	}
-	rec := b.Record[3]
-	for i := range maxFacts + 1 {
-		table.AddFact(rec, Fact{Kind: FactName, Packet: uint64(i), Value: "x"})
-	}
-	table.Decide(rec)
+	decide(3)
+	late := Wish{Conn: table.ID(b.Record[3]), Record: b.Record[3]}
 	add("2" + ab + "A len=9\n3" + ab + "R\n4" + ab + "S seq=7\n5" + ab + "S seq=7 len=3")
 	if head(0) || !head(3) {
 		t.Errorf("head of the decided connection %v, of the new one %v", head(0), head(3))
 	}
-	table.AddFact(b.Record[0], Fact{}) // that connection has ended in this batch
-	table.Decide(b.Record[0])
+	late.Record = b.Record[3] // the record is another connection's by now
+	table.Wish(&late)
+	add("6" + ab + "A len=4")
+	if !head(0) {
+		t.Error("a wish for a connection that has ended was heeded for the one after it")
+	}
 	table.Close()
-	if len(conns) != 2 || len(conns[0].Facts) != maxFacts || len(conns[1].Facts) != 0 || table.Counters().Lost != 2 {
-		t.Errorf("%d connections, %d lost facts", len(conns), table.Counters().Lost)
+	if len(conns) != 2 {
+		t.Errorf("%d connections", len(conns))
+	}
+}
+
+// TestOffersDatagrams holds that beyond the first datagrams of each side only those of conversations are offered that inspection follows, whatever
+// it said late, and that it is waited for before one is not.
+func TestOffersDatagrams(t *testing.T) {
+	settled := 0
+	var late []Wish
+	var table *Table
+	table = NewTable(Options{Settle: func() {
+		settled++
+		for i := range late {
+			table.Wish(&late[i])
+		}
+		late = nil
+	}})
+	defer table.Close()
+	var b Batch
+	now := int64(epoch)
+	offered := func(from, to string, n int) (heads int) {
+		for range n {
+			b.N = 0
+			now += 1e6
+			p := testPacket{src: netip.MustParseAddrPort(from), dst: netip.MustParseAddrPort(to)}
+			p.Proto, p.Time, p.PayloadLen = UDP, now, 9
+			b.put(table.Hasher(), &p)
+			if table.AddBatch(&b); b.Packets[0].Bits&Head != 0 {
+				heads++
+			}
+		}
+		return heads
+	}
+	const x, y = "192.0.2.1:1000", "192.0.2.2:2000"
+	if n := offered(x, y, 1000); n != firstDatagrams || settled != 1 {
+		t.Errorf("%d of one side are offered, inspection was waited for %d times", n, settled)
+	}
+	if n := offered(y, x, firstDatagrams); n != firstDatagrams {
+		t.Errorf("%d of the other side are offered", n)
+	}
+	late = []Wish{{Conn: table.ID(b.Record[0]), Record: b.Record[0], All: true}}
+	if n := offered(x, y, 1000) + offered(y, x, 1000); n != 2000 || settled != 2 {
+		t.Errorf("%d are offered of a conversation that is followed, inspection was waited for %d times", n, settled)
 	}
 }
 
 func TestContext(t *testing.T) {
 	var got []string
-	table := NewTable(Options{Emit: func(c *Conn) { got = append(got, fmt.Sprint(c.VLANs, " in ", c.Tunnel)) }})
+	table := NewTable(Options{Emit: func(_ uint32, c *Conn) { got = append(got, fmt.Sprint(c.VLANs, " in ", c.Tunnel)) }})
 	if n := table.Context(nil, ""); n != 0 {
 		t.Errorf("empty context is %d", n)
 	}
@@ -360,7 +397,7 @@ func TestContext(t *testing.T) {
 
 func TestCountersDoNotWrap(t *testing.T) {
 	var c *Conn
-	table := NewTable(Options{Emit: func(e *Conn) { c = new(kept(e)) }})
+	table := NewTable(Options{Emit: func(_ uint32, e *Conn) { c = new(kept(e)) }})
 	var b Batch
 	p := parsePackets(t, handshake)
 	b.put(table.Hasher(), &p[0])

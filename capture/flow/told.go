@@ -11,16 +11,17 @@ const (
 	maxKnown, maxKnownLen = 1 << 10, 64
 )
 
-// told are the facts of open connections, packed, in cache lines by record number: those of a million connections hold no pointer that a
-// garbage collection would follow, and take a third of what slices of Fact took.
-type told struct {
+// Told are the facts of open connections, packed, in cache lines by record number: those of a million connections hold no pointer that a
+// garbage collection would follow, and take a third of what slices of Fact took: 64 bytes for most connections whose payload told something.
+type Told struct {
 	first   memory[factLine] // by record number
 	further []factLine       // behind those that are full; the first stays empty
 	free    uint32           // of further, linked by more
 	values  values
 	bytes   int // of further lines in use, and of values that are not known
 	lost    uint64
-	out     [maxFacts]Fact // what of gives
+	touched uint32         // keeps the loads that only warm the cache
+	out     [maxFacts]Fact // what Of gives
 }
 
 const (
@@ -46,12 +47,15 @@ type packedFact struct {
 // factPacketBits leaves room for the file; packet numbers are less than 2^43.
 const factPacketBits = 48
 
-func newTold(records int) told {
-	return told{first: newMemory[factLine](records), further: make([]factLine, 1), values: values{list: make([]string, maxKnown), known: map[string]uint32{}}}
+// NewTold has no facts, of the connections of t. Close gives its memory back.
+func NewTold(t *Table) *Told { return newTold(len(t.records.of)) }
+
+func newTold(records int) *Told {
+	return &Told{first: newMemory[factLine](records), further: make([]factLine, 1), values: values{list: make([]string, maxKnown), known: map[string]uint32{}}}
 }
 
-// of are the facts of a connection, in the order in which they were told; valid until the next call.
-func (t *told) of(rec uint32) []Fact {
+// Of are the facts of the connection that has a record, in the order in which they were told; valid until the next call.
+func (t *Told) Of(rec uint32) []Fact {
 	line := &t.first.of[rec]
 	n := int(line.n)
 	if n == 0 {
@@ -67,7 +71,8 @@ func (t *told) of(rec uint32) []Fact {
 	return t.out[:n]
 }
 
-func (t *told) add(rec uint32, f *Fact) {
+// Add adds a fact to the connection that has a record. Facts beyond maxFacts or maxFactBytes are counted as lost.
+func (t *Told) Add(rec uint32, f *Fact) {
 	line := &t.first.of[rec]
 	i := line.n
 	if i >= maxFacts || t.bytes >= maxFactBytes {
@@ -92,8 +97,8 @@ func (t *told) add(rec uint32, f *Fact) {
 	line.facts[i%perLine] = packedFact{uint64(f.File)<<factPacketBits | f.Packet, value, f.Kind, f.Origin}
 }
 
-// drop forgets the facts of a connection that ended.
-func (t *told) drop(rec uint32) {
+// Drop forgets the facts of a connection that has ended.
+func (t *Told) Drop(rec uint32) {
 	line := &t.first.of[rec]
 	n := line.n
 	if n == 0 {
@@ -156,21 +161,11 @@ func (v *values) drop(place uint32) int {
 	return bytes
 }
 
-// AddFact adds a fact to a connection of the last batch. Facts beyond maxFacts or maxFactBytes, and those of a connection that has
-// ended, are counted as lost.
-func (t *Table) AddFact(rec uint32, f Fact) {
-	if t.records.of[rec].flags&live == 0 {
-		t.told.lost++
-		return
-	}
-	t.told.add(rec, &f)
-}
+// Lost is how many facts were not kept.
+func (t *Told) Lost() uint64 { return t.lost }
 
-// Touch loads what AddFact will need of the packets of a batch that have the bit Head, from from until before to.
-func (t *Table) Touch(b *Batch, from, to int) {
-	for i := from; i < to; i++ {
-		if b.Packets[i].Bits&Head != 0 {
-			t.touched += t.told.first.of[b.Record[i]].n
-		}
-	}
-}
+// Touch loads what the other methods will need of a record.
+func (t *Told) Touch(rec uint32) { t.touched += t.first.of[rec].n }
+
+// Close gives the memory back. Only Lost may be called afterwards.
+func (t *Told) Close() { t.first.free() }

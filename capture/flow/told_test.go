@@ -16,27 +16,27 @@ func TestToldAgainstSlices(t *testing.T) {
 	for step := range 20_000 {
 		rec := uint32(random.IntN(records))
 		if random.IntN(maxFacts) == 0 {
-			told.drop(rec)
+			told.Drop(rec)
 			twin[rec] = nil
 			continue
 		}
 		f := Fact{Kind: FactKind(random.IntN(int(FactNote) + 1)), Origin: NameOrigin(random.IntN(int(NameDNS) + 1)), File: uint16(random.Uint32()),
 			Packet: random.Uint64N(1 << 43), Value: fmt.Sprint("value ", random.IntN(3*maxKnown), strings.Repeat("x", random.IntN(2*maxKnownLen)))}
-		told.add(rec, &f)
+		told.Add(rec, &f)
 		if len(twin[rec]) == maxFacts {
 			lost++
 		} else {
 			twin[rec] = append(twin[rec], f)
 		}
-		if got := told.of(rec); !slices.Equal(got, twin[rec]) {
+		if got := told.Of(rec); !slices.Equal(got, twin[rec]) {
 			t.Fatalf("step %d: facts %v, want %v", step, got, twin[rec])
 		}
 	}
 	for rec := range uint32(records) {
-		if got := told.of(rec); !slices.Equal(got, twin[rec]) {
+		if got := told.Of(rec); !slices.Equal(got, twin[rec]) {
 			t.Fatalf("facts %v, want %v", got, twin[rec])
 		}
-		told.drop(rec)
+		told.Drop(rec)
 	}
 	if told.bytes != 0 || told.lost != lost || len(told.unused()) != len(told.further)-1 {
 		t.Errorf("%d bytes of no connection, %d lost, want %d; %d of %d lines are free", told.bytes, told.lost, lost, len(told.unused()), len(told.further)-1)
@@ -49,7 +49,7 @@ func TestToldAgainstSlices(t *testing.T) {
 }
 
 // unused are the further lines that are not in use.
-func (t *told) unused() (list []uint32) {
+func (t *Told) unused() (list []uint32) {
 	for at := t.free; at != 0; at = t.further[at].more {
 		list = append(list, at)
 	}
@@ -62,10 +62,10 @@ func TestFactsAllocateNothing(t *testing.T) {
 	facts := [...]Fact{{Value: "tls"}, {Kind: FactEncrypted, Value: "TLS 1.3"}, {Kind: FactOffered, Value: "TLS 1.3"}, {Kind: FactALPN, Value: "h2"}}
 	if n := testing.AllocsPerRun(100, func() {
 		for i := range facts {
-			told.add(1, &facts[i])
+			told.Add(1, &facts[i])
 		}
-		told.of(1)
-		told.drop(1)
+		told.Of(1)
+		told.Drop(1)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -13,7 +13,7 @@ func TestTracks(t *testing.T) {
 		var asked Conn
 		var ends [2]netip.AddrPort
 		var table *Table
-		table = NewTable(Options{Key: key, Emit: func(*Conn) { // a connection is open until it was emitted
+		table = NewTable(Options{Key: key, Emit: func(uint32, *Conn) { // a connection is open until it was emitted
 			if open := table.Tracks(&asked, ends[0], ends[1]); inside == nil {
 				inside = &open
 			}

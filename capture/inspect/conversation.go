@@ -12,6 +12,7 @@ import (
 type conversation struct {
 	in       *Inspector
 	rec      uint32
+	id       flow.ConnID
 	slot     uint32 // where it stands in heldConversations
 	proto    flow.Proto
 	ends     [2]netip.AddrPort
@@ -130,7 +131,7 @@ func (c *conversation) claim(origin flow.NameOrigin, name []byte) {
 }
 
 func (c *conversation) add(kind flow.FactKind, origin flow.NameOrigin, value string) {
-	c.in.table.AddFact(c.rec, flow.Fact{Kind: kind, Origin: origin, File: c.packet.file, Packet: c.packet.num, Value: value[:min(len(value), flow.MaxFactValue)]})
+	c.in.told.Add(c.rec, &flow.Fact{Kind: kind, Origin: origin, File: c.packet.file, Packet: c.packet.num, Value: value[:min(len(value), flow.MaxFactValue)]})
 }
 
 // keep counts n more bytes that state holds until the end of the conversation; false where too much is held already. A kind that has kept

@@ -144,8 +144,11 @@ func disordered(segments []segment, r *rand.Rand) []segment {
 // harness drives a table and an Inspector as the packet loop does.
 type harness struct {
 	table         *flow.Table
+	told          *flow.Told
 	inspector     *Inspector
 	batch         flow.Batch
+	payloads      [][]byte // of the batch
+	offered       int      // packets of the batch
 	num           uint64
 	conns         []flow.Conn
 	names         []flow.Name
@@ -155,9 +158,9 @@ type harness struct {
 
 func newHarness() *harness {
 	h := new(harness)
-	h.table = flow.NewTable(flow.Options{MaxConnections: 1 << 17, Emit: func(c *flow.Conn) { h.conns = append(h.conns, kept(c)) },
-		Ending: func(rec uint32) { h.inspector.Ending(rec) }})
-	h.inspector = New(h.table, Learn{
+	h.table = flow.NewTable(flow.Options{MaxConnections: 1 << 17, Emit: h.emit, Settle: h.offer})
+	h.told = flow.NewTold(h.table)
+	h.inspector = New(h.told, Learn{
 		Name: func(n *flow.Name) { h.names = append(h.names, *n) },
 		Announcement: func(a *flow.Announcement) {
 			if a.Event == flow.ControlDoubt || a.Event == flow.ControlWhole {
@@ -166,7 +169,7 @@ func newHarness() *harness {
 			}
 			h.announcements = append(h.announcements, *a)
 		},
-	})
+	}, h.table.Wish)
 	return h
 }
 
@@ -175,21 +178,42 @@ func (h *harness) send(s segment) { h.sendBatch([]segment{s}) }
 
 // sendBatch gives packets to both, in one batch.
 func (h *harness) sendBatch(segments []segment) {
-	h.batch.N = 0
+	h.batch.N, h.payloads, h.offered = 0, nil, 0
 	for _, s := range segments {
 		h.put(s)
 	}
+	h.addBatch()
+}
+
+// addBatch takes what was put through the table and the Inspector.
+func (h *harness) addBatch() {
 	h.table.AddBatch(&h.batch)
-	for i, s := range segments {
-		if h.batch.Packets[i].Bits&flow.Head == 0 {
+	h.offer()
+}
+
+// offer gives the Inspector what the table has taken.
+func (h *harness) offer() {
+	for ; h.offered < min(h.table.Added(), h.batch.N); h.offered++ {
+		if h.batch.Packets[h.offered].Bits&flow.Head == 0 {
 			continue
 		}
-		data := slices.Clone(s.data)
-		h.inspector.Packet(&h.batch, i, data)
+		var o flow.Offer
+		h.table.Offer(&o, &h.batch, h.offered)
+		data := slices.Clone(h.payloads[h.offered])
+		h.inspector.Packet(&o, data)
 		for i := range data { // the packet loop reuses them
 			data[i] = 0xee
 		}
 	}
+}
+
+// emit is what the table calls.
+func (h *harness) emit(rec uint32, c *flow.Conn) {
+	h.offer()
+	h.inspector.End(rec)
+	c.Facts = h.told.Of(rec)
+	h.conns = append(h.conns, kept(c))
+	h.told.Drop(rec)
 }
 
 func (h *harness) put(s segment) {
@@ -197,6 +221,7 @@ func (h *harness) put(s segment) {
 	i := b.N
 	h.num++
 	b.N++
+	h.payloads = append(h.payloads[:i], s.data)
 	p := &b.Packets[i]
 	*p = flow.Packet{Time: 1_700_000_000e9 + int64(h.num)*1e6, Num: h.num, Proto: s.proto, Flags: s.flags, Seq: s.seq, Ack: s.ack,
 		PayloadLen: uint32(len(s.data)), IPLen: uint32(40 + len(s.data) + s.cut)}

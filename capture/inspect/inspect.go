@@ -40,8 +40,9 @@ type Counters struct {
 
 // Inspector follows the conversations of one table. It is not safe for concurrent use.
 type Inspector struct {
-	table    *flow.Table
+	told     *flow.Told
 	learn    Learn
+	wish     func(*flow.Wish)
 	held     heldConversations
 	waiting  list // TCP, not recognised
 	overUDP  list // UDP, recognised and followed
@@ -62,30 +63,33 @@ type packet struct {
 	num  uint64
 }
 
-// New makes an Inspector that adds its facts to t.
-func New(t *flow.Table, l Learn) *Inspector {
-	return &Inspector{table: t, learn: l, dns: newDNSMessage(), held: heldConversations{all: make([]*conversation, 1)}}
+// New makes an Inspector that adds its facts to t. wish is called for each connection of which it will want all payload from now on, or no
+// more, and must not call the Inspector; nil: what is offered needlessly is passed over.
+func New(t *flow.Told, l Learn, wish func(*flow.Wish)) *Inspector {
+	if wish == nil {
+		wish = func(*flow.Wish) {}
+	}
+	return &Inspector{told: t, learn: l, wish: wish, dns: newDNSMessage(), held: heldConversations{all: make([]*conversation, decided+1)}}
 }
 
 // Counters are the numbers so far.
 func (in *Inspector) Counters() Counters { return in.counters }
 
-// Packet reads packet i of a batch that has been through the table, which marked it with flow.Head. payload is its captured payload,
-// which is not kept.
-func (in *Inspector) Packet(b *flow.Batch, i int, payload []byte) {
-	p := &b.Packets[i]
-	rec := b.Record[i]
-	if !in.table.Wants(rec) {
+// Packet reads a packet that the table offers. Of each connection they come in the order of the capture, and before its End. payload is
+// what was captured of its payload, which is not kept.
+func (in *Inspector) Packet(o *flow.Offer, payload []byte) {
+	p, rec := &o.Packet, o.Record
+	if in.held.decided(rec) {
 		return
 	}
 	c := in.held.of(rec)
 	if c == nil {
-		c = in.open(b, i)
+		c = in.open(o)
 	}
 	c.packet = in.packet(p)
 	from := int(p.Bits & flow.FromB)
 	if p.Proto == flow.TCP {
-		in.segment(c, p, from, payload, b.Payload[i] > uint32(len(payload)))
+		in.segment(c, p, from, payload, o.Wire > uint32(len(payload)))
 		if in.held.of(rec) == c {
 			c.follows()
 		}
@@ -94,15 +98,16 @@ func (in *Inspector) Packet(b *flow.Batch, i int, payload []byte) {
 	in.datagram(c, from, payload, p.Bits&flow.Mutual != 0)
 }
 
-// Ending tells that the connection of a record ends: what is known of it by now is all there will be.
-func (in *Inspector) Ending(rec uint32) {
+// End tells that the connection of a record has ended: what is known of it by now is all there will be. The record may be another one's afterwards.
+func (in *Inspector) End(rec uint32) {
 	if c := in.held.of(rec); c != nil {
 		if len(c.sides[0].later)+len(c.sides[1].later) > 0 {
 			in.lost(c) // bytes before them never came
-			return
+		} else {
+			in.conclude(c)
 		}
-		in.conclude(c)
 	}
+	in.held.forget(rec)
 }
 
 // packet is where p tells something. Without a time of its own it has that of the packet before.
@@ -113,33 +118,38 @@ func (in *Inspector) packet(p *flow.Packet) packet {
 	return packet{in.now, p.File, p.Num}
 }
 
-func (in *Inspector) open(b *flow.Batch, i int) *conversation {
-	p := &b.Packets[i]
+func (in *Inspector) open(o *flow.Offer) *conversation {
+	p := &o.Packet
 	c := in.take()
-	c.rec, c.proto, c.ends = b.Record[i], p.Proto, ends(b, i)
+	c.rec, c.id, c.proto, c.ends = o.Record, o.Conn, p.Proto, ends(o)
 	if p.Proto != flow.TCP {
 		return c
 	}
 	c.packet = in.packet(p)
-	c.start(p)
+	c.start(o)
 	if c.orig < 0 {
 		c.blind()
 	}
 	if in.waiting.n >= maxWaiting {
 		in.crowd(in.waiting.first)
 	}
-	in.held.put(c)
+	in.held.put(c.rec, c.slot)
 	in.waiting.add(c)
 	return c
 }
 
-func ends(b *flow.Batch, i int) [2]netip.AddrPort {
-	p := &b.Packets[i]
+func ends(o *flow.Offer) [2]netip.AddrPort {
+	p := &o.Packet
 	if p.Bits&flow.IPv6 != 0 {
-		x := &b.Addr6[i]
-		return [2]netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom16(x[0]), p.PortA), netip.AddrPortFrom(netip.AddrFrom16(x[1]), p.PortB)}
+		return [2]netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom16(o.Addr6[0]), p.PortA), netip.AddrPortFrom(netip.AddrFrom16(o.Addr6[1]), p.PortB)}
 	}
 	return [2]netip.AddrPort{netip.AddrPortFrom(flow.Addr4(p.A), p.PortA), netip.AddrPortFrom(flow.Addr4(p.B), p.PortB)}
+}
+
+// decide ends what inspection wants of a connection.
+func (in *Inspector) decide(c *conversation) {
+	in.held.put(c.rec, decided)
+	in.wish(&flow.Wish{Conn: c.id, Record: c.rec})
 }
 
 // datagram gives one datagram to the kinds; mutual: the other side has sent before. The table offers the first ones of each side, and all
@@ -169,7 +179,7 @@ func (in *Inspector) datagram(c *conversation, from int, payload []byte, mutual 
 	}
 	if mutual {
 		c.unknown(payload)
-		in.table.Decide(c.rec)
+		in.decide(c)
 	}
 	in.release(c)
 }
@@ -200,8 +210,8 @@ func (in *Inspector) follow(c *conversation) bool {
 	if c.proto != flow.TCP {
 		in.overUDP.add(c)
 	}
-	in.held.put(c)
-	in.table.Follow(c.rec)
+	in.held.put(c.rec, c.slot)
+	in.wish(&flow.Wish{Conn: c.id, Record: c.rec, All: true})
 	return true
 }
 
@@ -228,8 +238,7 @@ func (in *Inspector) conclude(c *conversation) {
 	for i := range c.sides {
 		in.bytes -= c.sides[i].size()
 	}
-	in.held.drop(c.rec)
-	in.table.Decide(c.rec)
+	in.decide(c)
 	in.release(c)
 }
 

@@ -101,11 +101,10 @@ func TestCrowdedControl(t *testing.T) {
 	for n := range maxFollowed + extra {
 		s := overUDP(69, orig(request))[0]
 		s.orig = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)}), uint16(1024+n>>16))
-		h.batch.N = 0
+		h.batch.N, h.offered = 0, 0
 		h.put(s)
 		h.batch.Packets[0].Time = 1_700_000_000e9 // all at once: none is idle
-		h.table.AddBatch(&h.batch)
-		h.inspector.Packet(&h.batch, 0, s.data)
+		h.addBatch()
 	}
 	lost := 0
 	for _, a := range h.announcements {
@@ -130,11 +129,10 @@ func TestTimeOfAnnouncement(t *testing.T) {
 	h := newHarness()
 	good, bad := overUDP(69, orig("\x00\x01a\x00octet\x00"))[0], overUDP(69, orig("\x00\x01b\x00octet\x00"))[0]
 	h.send(good)
-	h.batch.N = 0
+	h.batch.N, h.offered = 0, 0
 	h.put(bad)
 	h.batch.Packets[0].Time, h.batch.Packets[0].Bits = 0, h.batch.Packets[0].Bits|flow.BadTime
-	h.table.AddBatch(&h.batch)
-	h.inspector.Packet(&h.batch, 0, bad.data)
+	h.addBatch()
 	if a, b := h.announcements[1], h.announcements[2]; b.At != a.At || b.Until != a.Until {
 		t.Errorf("%+v then %+v", a, b)
 	}

@@ -38,7 +38,7 @@ var firstBytes = map[string][]string{
 var allPorts = []uint16{9, 21, 22, 25, 53, 80, 110, 111, 135, 143, 389, 443, 445, 514, 1433, 3389, 5060}
 
 // bareInspector is for what only recognises: it has no table.
-var bareInspector = New(nil, Learn{})
+var bareInspector = New(nil, Learn{}, nil)
 
 // conversationOn is one that is not read from packets.
 func conversationOn(port uint16, opener int) *conversation {

@@ -35,13 +35,12 @@ func (s *side) size() int {
 }
 
 // start finds the first bytes of both sides: from the handshake, where there is one, else from the first packet.
-func (c *conversation) start(p *flow.Packet) {
-	from := int(p.Bits & flow.FromB)
-	seq, other, orig := c.in.table.Start(c.rec, p)
-	c.orig = orig
-	c.sides[from].next, c.sides[from].started = seq, true
-	if p.Flags&flow.ACK != 0 {
-		c.sides[from^1].next, c.sides[from^1].started = other, true
+func (c *conversation) start(o *flow.Offer) {
+	from := int(o.Packet.Bits & flow.FromB)
+	c.orig = int(o.Orig)
+	c.sides[from].next, c.sides[from].started = o.Seq, true
+	if o.Packet.Flags&flow.ACK != 0 {
+		c.sides[from^1].next, c.sides[from^1].started = o.Other, true
 	}
 	for i := range c.sides {
 		c.sides[i].at, c.sides[i].acked = c.packet.at, c.sides[i].next
