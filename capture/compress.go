@@ -100,9 +100,12 @@ func expandFault(compression string, err error, taken int64) *fault {
 	return f
 }
 
+// expandedSize is the bytes that are decompressed at once.
+const expandedSize = 1 << 20
+
 var errExpansion = errors.New("expand beyond the limit; decompress the file yourself if it is to be trusted")
 
-// expander decompresses in a goroutine of its own, windowSize bytes ahead and at most three blocks. As an io.Reader it gives the expanded bytes;
+// expander decompresses in a goroutine of its own, expandedSize bytes ahead and at most three blocks. As an io.Reader it gives the expanded bytes;
 // its errors other than io.EOF go to expandFault.
 type expander struct {
 	taken  int64 // stored bytes that the decompressor had taken when it had made what was read so far
@@ -135,7 +138,7 @@ func (e *expander) run(compression string, src *stored, limit int64) {
 	taken := func() int64 { return src.given - int64(in.Buffered()) }
 	var z io.Reader
 	var total int64
-	for size := probeSize; ; size = windowSize { // small at first: a probe wants no more
+	for size := probeSize; ; size = expandedSize { // small at first: a probe wants no more
 		var buf []byte
 		select {
 		case buf = <-e.free:

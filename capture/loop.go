@@ -47,6 +47,7 @@ type run struct {
 	result    *Result
 	extract   *extraction       // nil: the packets are not written
 	stack     func(*flow.Stack) // nil: stacks are not looked at
+	shown     flow.Stack        // what stack is given
 	progress  func(done, total int64)
 	sinceTold int
 }
@@ -65,7 +66,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 // newRun opens the inputs.
 func newRun(ctx context.Context, c *Config) (*run, error) {
 	relay := newRelay(c, c.Workers > 1)
-	options := inputOptions{hash: c.Hash}
+	options := inputOptions{hash: c.Hash, ahead: c.Workers > 1}
 	if c.Learn.Name != nil {
 		options.learn = relay.name
 	}

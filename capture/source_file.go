@@ -16,6 +16,7 @@ type inputOptions struct {
 	hash     bool             // SHA-256 of every input
 	expanded int64            // bytes that a compressed input may expand to; 0: maxExpanded
 	stop     <-chan struct{}  // ends the reading of streams; nil: nothing does
+	ahead    bool             // regular files that are not hashed are read ahead: one more goroutine for each that is open
 	learn    func(*flow.Name) // takes the names of name-resolution blocks; nil: nobody does
 }
 
@@ -89,7 +90,7 @@ func (s *source) unpack(o inputOptions, size int) {
 	if s.in.Compression = compressionOf(s.stored.head); s.in.Compression == "" && s.stat != nil {
 		size = int(min(int64(size), s.in.Size+1))
 	}
-	s.window = window{src: s.stored, buf: make([]byte, size)}
+	s.window = window{src: s.stored}
 	switch {
 	case s.in.Compression != "":
 		s.stored.whole = true
@@ -104,7 +105,11 @@ func (s *source) unpack(o inputOptions, size int) {
 		s.window.src = s.expand
 	case o.hash:
 		s.window.digest = newDigest()
+	case o.ahead && s.stat != nil && size == windowSize:
+		s.window.ahead = newAhead(s.stored)
+		return
 	}
+	s.window.buf = make([]byte, size)
 }
 
 // header reads what the capture file begins with.
@@ -274,6 +279,9 @@ func (s *source) release(finish bool) (sum string) {
 	w := &s.window
 	if s.expand != nil {
 		s.expand.stop(finish)
+	}
+	if w.ahead != nil {
+		w.ahead.stop()
 	}
 	if finish {
 		if w.digest != nil {
