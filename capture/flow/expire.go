@@ -164,14 +164,26 @@ func (t *Table) sweepDue(full bool) bool {
 func (t *Table) sweep() {
 	t.swept, t.sweptAt = t.clock.now, t.packets
 	t.victims = t.victims[:0]
-	t.records.each(func(rec uint32, r *record) {
+	now := t.clock.now
+	lines := t.records.of[:t.records.used]
+	for rec := 2; rec < len(lines); rec++ { // as records.each, which takes twice as long for what is mostly looking at times
+		r := &lines[rec]
+		if r.flags&live == 0 {
+			if r.flags&wide != 0 {
+				rec++
+			}
+			continue
+		}
 		if r.flags&timed == 0 { // no packet of it had a time: its silence begins now
-			r.first, r.last, r.flags = t.clock.now, t.clock.now, r.flags|timed
+			r.first, r.last, r.flags = now, now, r.flags|timed
 		}
-		if r.silent(t.clock.now) {
-			t.victims = append(t.victims, victim{r.id, rec})
+		if now-r.last > shortestTimeout && r.silent(now) {
+			t.victims = append(t.victims, victim{r.id, uint32(rec)})
 		}
-	})
+		if r.flags&wide != 0 {
+			rec++
+		}
+	}
 	t.endVictims(EndIdle)
 }
 
@@ -183,13 +195,57 @@ type victim struct {
 
 // endVictims ends the connections of t.victims in the order of their first packets.
 func (t *Table) endVictims(why End) {
-	slices.SortFunc(t.victims, t.compare)
+	t.sortVictims()
 	for rest := t.victims; len(rest) > 0; rest = rest[min(touchedAtOnce, len(rest)):] {
 		next := rest[:min(touchedAtOnce, len(rest))]
 		t.touchVictims(next)
 		for _, v := range next {
 			t.end(v.rec, why)
 		}
+	}
+}
+
+// sortVictims is slices.SortFunc(t.victims, t.compare). Of many victims it looks at the ids digit by digit, which takes a third of the time for a million.
+func (t *Table) sortVictims() {
+	const digit, few = 11, 1 << 12
+	list := t.victims
+	if len(list) < few {
+		slices.SortFunc(list, t.compare)
+		return
+	}
+	differ := uint64(0)
+	for _, v := range list {
+		differ |= v.id ^ list[0].id
+	}
+	other := slices.Grow(t.spareVictims[:0], len(list))[:len(list)]
+	for shift := 0; differ>>shift != 0; shift += digit {
+		var from [1<<digit + 1]int
+		if differ>>shift&(1<<digit-1) == 0 {
+			continue
+		}
+		for _, v := range list {
+			from[v.id>>shift&(1<<digit-1)+1]++
+		}
+		for i := range 1 << digit {
+			from[i+1] += from[i]
+		}
+		for _, v := range list {
+			at := &from[v.id>>shift&(1<<digit-1)]
+			other[*at] = v
+			*at++
+		}
+		list, other = other, list
+	}
+	t.victims, t.spareVictims = list, other[:0]
+	for i := 0; i < len(list); { // ids that are alike
+		n := 1
+		for i+n < len(list) && list[i+n].id == list[i].id {
+			n++
+		}
+		if n > 1 {
+			slices.SortFunc(list[i:i+n], t.compare)
+		}
+		i += n
 	}
 }
 

@@ -53,15 +53,17 @@ type Table struct {
 	swept                     int64
 	sweptAt                   uint64
 
-	dead      []uint32 // ended since the last batch
-	victims   []victim
-	leaving   leaving
-	histogram []uint32
-	carried   map[uint32]*carry
-	out       Conn // that is being emitted
-	failures  map[uint32]failure
-	youth     youth
-	marks     marks
+	dead    []uint32 // ended since the last batch
+	victims []victim
+	// spareVictims is memory for sorting them.
+	spareVictims []victim
+	leaving      leaving
+	histogram    []uint32
+	carried      map[uint32]*carry
+	out          Conn // that is being emitted
+	failures     map[uint32]failure
+	youth        youth
+	marks        marks
 
 	entries    [BatchSize]uint64 // of the batch: entries of the index at the places of its packets
 	candidates [BatchSize]uint32 // of the batch: the records behind them

@@ -53,7 +53,7 @@ func TestAudited(t *testing.T) {
 		t.Fatal(err)
 	}
 	site := filepath.Join(dir, "site.yaml")
-	if err := writeFile(site, newNetwork().site); err != nil {
+	if err := writeFile(site, func(w io.Writer) error { return newNetwork().site(w, 0) }); err != nil {
 		t.Fatal(err)
 	}
 	audit := []string{"audit", "--hash", "none", "--format", "json", "--site", site}

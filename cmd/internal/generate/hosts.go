@@ -135,8 +135,8 @@ var conditions = []string{
 	"configmgr-2012/wsus-http", "configmgr-2012/domain-clients", "azure-data-box/smb-used",
 }
 
-// site writes the site file of the network's known hosts.
-func (n *network) site(w io.Writer) error {
+// site writes the site file of the network's known hosts, and of others that take part in nothing.
+func (n *network) site(w io.Writer, silent int) error {
 	var b strings.Builder
 	b.WriteString("name: generated\nnetworks: [172.16.0.0/16, \"2001:db8:20::/48\"]\nhosts:\n")
 	for _, h := range n.hosts {
@@ -149,6 +149,9 @@ func (n *network) site(w io.Writer) error {
 			addresses += fmt.Sprintf(", \"2001:db8:20::%x:%x\"", binary.BigEndian.Uint16(tail), binary.BigEndian.Uint16(tail[2:]))
 		}
 		fmt.Fprintf(&b, "  - {name: %s, addresses: [%s], os: %s, roles: [%s]}\n", h.name, addresses, h.os, strings.Join(h.roles, ", "))
+	}
+	for i := range silent {
+		fmt.Fprintf(&b, "  - {name: silent-%d, addresses: [10.99.%d.%d], os: linux, roles: [%s]}\n", i, i>>8, i&0xff, monitored)
 	}
 	b.WriteString("conditions:\n")
 	for _, c := range conditions {

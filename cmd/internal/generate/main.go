@@ -25,25 +25,26 @@ func main() {
 	seed := flag.Uint64("seed", 1, "other seeds write other captures")
 	format := flag.String("format", "pcap", "pcap or pcapng")
 	site := flag.String("site", "", "write the site file that belongs to every kind to this file")
+	silent := flag.Int("silent", 0, "hosts more in the site file, at most 65536, that take part in nothing")
 	flag.Usage = func() {
 		fmt.Fprintln(os.Stderr, "usage: generate [flags] OUT    (- is standard output)")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() != 1 || *format != "pcap" && *format != "pcapng" {
+	if flag.NArg() != 1 || *silent < 0 || *silent > 1<<16 || *format != "pcap" && *format != "pcapng" {
 		flag.Usage()
 		os.Exit(2)
 	}
-	if err := run(*kind, *size, *seed, *format == "pcapng", *site, flag.Arg(0)); err != nil {
+	if err := run(*kind, *size, *seed, *format == "pcapng", *site, *silent, flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
 }
 
 // run writes the files and prints a summary in JSON on standard error.
-func run(kind string, size float64, seed uint64, ng bool, site, out string) (err error) {
+func run(kind string, size float64, seed uint64, ng bool, site string, silent int, out string) (err error) {
 	if site != "" {
-		if err := writeFile(site, newNetwork().site); err != nil {
+		if err := writeFile(site, func(w io.Writer) error { return newNetwork().site(w, silent) }); err != nil {
 			return err
 		}
 	}
