@@ -81,7 +81,7 @@ func Extract(ctx context.Context, c ExtractConfig) (ExtractResult, error) {
 		return ExtractResult{}, err
 	}
 	first := c.First
-	first.Inputs, first.Stdin, first.Emit, first.Hash = nil, nil, nil, false
+	first.Inputs, first.Stdin, first.Emit, first.Hash, first.Workers = nil, nil, nil, false, 1
 	first.Learn.Name, first.Learn.Announcement = nil, nil
 	for i := range c.Read {
 		first.Inputs = append(first.Inputs, c.Read[i].Name)

@@ -42,8 +42,8 @@ type run struct {
 	relay     *relay
 	offered   int                           // packets of the batch of which the payload was offered, or is not wanted
 	translate func(c *flow.Conn, last bool) // puts the true ends of a connection in place; last: it has ended; nil: they are
-	records   recordBatch
-	packets   decoded
+	*work                                   // that is being tracked
+	turns     *turns                        // nil: it is read and decoded here
 	result    *Result
 	extract   *extraction       // nil: the packets are not written
 	stack     func(*flow.Stack) // nil: stacks are not looked at
@@ -66,9 +66,18 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 // newRun opens the inputs.
 func newRun(ctx context.Context, c *Config) (*run, error) {
 	relay := newRelay(c, c.Workers > 1)
-	options := inputOptions{hash: c.Hash, ahead: c.Workers > 1}
+	options := inputOptions{hash: c.Hash}
+	if c.Workers > 1 && c.Stack == nil {
+		options.turns = newTurns()
+	}
 	if c.Learn.Name != nil {
-		options.learn = relay.name
+		options.learn = func(n *flow.Name) {
+			if t := options.turns; t != nil && t.reading {
+				t.name(n)
+			} else {
+				relay.name(n)
+			}
+		}
 	}
 	if ctx.Err() == nil {
 		options.stop = ctx.Done()
@@ -77,12 +86,14 @@ func newRun(ctx context.Context, c *Config) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newTracker(in, c, relay), nil
+	r := newTracker(in, c, relay)
+	r.turns = options.turns
+	return r, nil
 }
 
 // newTracker makes what the packets of the inputs go through.
 func newTracker(in *inputs, c *Config, relay *relay) *run {
-	r := &run{in: in, result: new(Result), relay: relay, stack: c.Stack, progress: c.Progress}
+	r := &run{in: in, result: new(Result), work: new(work), relay: relay, stack: c.Stack, progress: c.Progress}
 	o := flow.Options{MaxConnections: c.MaxConnections, Key: c.Key, Seed: seed(), Check: r.sound, Emit: r.emit, Settle: r.settle}
 	if c.Young != nil {
 		o.Young = r.show
@@ -145,52 +156,67 @@ func (r *run) show(rec uint32, c *flow.Conn) {
 
 // read is the packet loop.
 func (r *run) read(ctx context.Context) error {
-	for {
-		if ctx.Err() != nil {
-			r.stop()
-			return nil
-		}
-		err := r.in.fill(&r.records)
+	if r.turns != nil {
+		return r.readBeside(ctx)
+	}
+	return r.each(ctx, func(fill func(*recordBatch) error) error {
+		err := fill(&r.records)
 		r.track()
 		if r.extract != nil && r.extract.err != nil {
-			r.stop()
 			return r.extract.err
 		}
+		return err
+	})
+}
+
+// each calls take with what fills the next batch, until ctx is done or take returns an error, of which io.EOF is the end of the inputs. Where it
+// stops before, what was read already is taken too, so that the ledgers balance, and the inputs stay where they are.
+func (r *run) each(ctx context.Context, take func(fill func(*recordBatch) error) error) error {
+	fill := func(b *recordBatch) error {
+		err := r.in.fill(b)
+		if err != nil && err != io.EOF {
+			err = fmt.Errorf("reading packets: %w", err)
+		}
+		return err
+	}
+	var failure error
+	for ctx.Err() == nil {
+		err := take(fill)
 		if err == io.EOF {
 			r.result.Interrupted = ctx.Err() != nil
 			return nil
 		}
-		if err != nil {
-			r.stop()
-			return fmt.Errorf("reading packets: %w", err)
+		if failure = err; err != nil {
+			break
 		}
 		r.tell()
 	}
+	r.result.Interrupted = true
+	for more := true; more; {
+		take(func(b *recordBatch) error {
+			r.in.rest(b)
+			more = b.n > 0
+			return nil
+		})
+	}
+	return failure
 }
 
-// stop leaves the inputs where they are. What was read from them is tracked, so that the ledgers balance.
-func (r *run) stop() {
-	r.result.Interrupted = true
-	for r.in.rest(&r.records); r.records.n > 0; r.in.rest(&r.records) {
-		r.track()
+// count adds what was read to the ledger.
+func (r *run) count(b *recordBatch) {
+	for i := range b.recs[:b.n] {
+		rec := &b.recs[i]
+		r.result.Ledger.Read.add(rec.length())
+		r.sinceTold += len(rec.data)
 	}
 }
 
 // track takes the batch of records through decoding, the table and inspection.
 func (r *run) track() {
-	for i := range r.records.recs[:r.records.n] {
-		rec := &r.records.recs[i]
-		r.result.Ledger.Read.add(rec.length())
-		r.sinceTold += len(rec.data)
-	}
+	r.count(&r.records)
 	for from := 0; from < r.records.n; {
 		from = r.decoder.batch(&r.records, from, r.in.linkType, &r.packets)
-		r.offered = 0
-		r.table.AddBatch(&r.packets.Batch)
-		r.offer()
-		if r.relay.done == nil {
-			r.relay.settle()
-		}
+		r.add()
 		if r.stack != nil {
 			r.stacks()
 		}
@@ -200,6 +226,16 @@ func (r *run) track() {
 	}
 	if r.extract != nil {
 		r.extract.write(r)
+	}
+}
+
+// add takes the packets into the table, and offers their payloads to inspection.
+func (r *run) add() {
+	r.offered = 0
+	r.table.AddBatch(&r.packets.Batch)
+	r.offer()
+	if r.relay.done == nil {
+		r.relay.settle()
 	}
 }
 

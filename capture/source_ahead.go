@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	aheadWindows = 3        // that are read, parsed or wait for it
+	aheadWindows = 4        // that are read, parsed, or pointed into by packets, or wait
 	aheadRoom    = 64 << 10 // before what is read of each: for the beginning of a record that the window before it ends with
 )
 
@@ -53,6 +53,10 @@ func (w *window) moreAhead(want int) bool {
 		if w.err != nil {
 			return false
 		}
+		w.turns.wait(w.passed) // they may point into the window before this one
+		w.passed = w.turns.passed()
+		w.ahead.release(w.before)
+		w.before, w.chunk = w.chunk, chunk{}
 		c := <-w.ahead.full
 		rest := w.end - w.pos
 		w.base += int64(w.pos)
@@ -60,17 +64,15 @@ func (w *window) moreAhead(want int) bool {
 		if rest <= aheadRoom {
 			from := aheadRoom - rest
 			copy(c.buf[from:], w.buf[w.pos:w.end])
-			w.ahead.release(w.chunk)
 			w.chunk, w.large, w.buf, w.pos, w.end = c, nil, c.buf[from:], 0, rest+c.n
 			continue
 		}
 		if w.large == nil || w.pos > 0 {
-			w.large = append(w.large[:0], w.buf[w.pos:w.end]...)
+			w.large = slices.Clone(w.buf[w.pos:w.end]) // elsewhere: packets may point into the other
 		}
 		w.large = append(slices.Grow(w.large, c.n), c.buf[aheadRoom:][:c.n]...)
-		w.ahead.release(w.chunk)
 		w.ahead.release(c)
-		w.chunk, w.buf, w.pos, w.end = chunk{}, w.large, 0, len(w.large)
+		w.buf, w.pos, w.end = w.large, 0, len(w.large)
 	}
 	return true
 }

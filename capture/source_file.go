@@ -16,7 +16,7 @@ type inputOptions struct {
 	hash     bool             // SHA-256 of every input
 	expanded int64            // bytes that a compressed input may expand to; 0: maxExpanded
 	stop     <-chan struct{}  // ends the reading of streams; nil: nothing does
-	ahead    bool             // regular files that are not hashed are read ahead: one more goroutine for each that is open
+	turns    *turns           // what is read is handed over to others, and regular files that are not hashed are read ahead in a goroutine each; nil: all is done with what was read when more is asked for
 	learn    func(*flow.Name) // takes the names of name-resolution blocks; nil: nobody does
 }
 
@@ -90,7 +90,7 @@ func (s *source) unpack(o inputOptions, size int) {
 	if s.in.Compression = compressionOf(s.stored.head); s.in.Compression == "" && s.stat != nil {
 		size = int(min(int64(size), s.in.Size+1))
 	}
-	s.window = window{src: s.stored}
+	s.window = window{src: s.stored, turns: o.turns}
 	switch {
 	case s.in.Compression != "":
 		s.stored.whole = true
@@ -105,7 +105,7 @@ func (s *source) unpack(o inputOptions, size int) {
 		s.window.src = s.expand
 	case o.hash:
 		s.window.digest = newDigest()
-	case o.ahead && s.stat != nil && size == windowSize:
+	case o.turns != nil && s.stat != nil && size == windowSize:
 		s.window.ahead = newAhead(s.stored)
 		return
 	}

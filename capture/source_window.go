@@ -13,7 +13,7 @@ const (
 )
 
 // window is the part of a stream that is in memory: buf[pos:end] is not parsed yet. Bytes before pos stay as they are
-// until the next call of more, so that records may point at them.
+// until the next call of more, with turns also until all works that were handed over by then have come back, so that records may point at them.
 type window struct {
 	src      io.Reader
 	buf      []byte
@@ -21,10 +21,13 @@ type window struct {
 	base     int64   // offset in the stream of buf[0]
 	err      error   // what ended the stream; io.EOF at its end
 	digest   *digest // nil: no hash; else it still reads the bytes handed to it
-	spare    []byte  // with a digest: the other of two buffers
-	ahead    *ahead  // nil: src is read as bytes are wanted
-	chunk    chunk   // with ahead: what buf is of
-	large    []byte  // with ahead: a record larger than aheadRoom, and what follows it; nil where buf is of chunk
+	spare    []byte  // with a digest or turns: the other of two buffers
+	turns    *turns
+	passed   uint64 // works that were handed over when buf was begun
+	ahead    *ahead // nil: src is read as bytes are wanted
+	chunk    chunk  // with ahead: what buf is of
+	before   chunk  // with ahead: the one before it
+	large    []byte // with ahead: a record larger than aheadRoom, and what follows it; nil where buf is of chunk
 }
 
 // offset is the place in the stream of the next byte to parse.
@@ -44,12 +47,14 @@ func (w *window) more(want int) bool {
 		if size := len(w.buf); w.end-w.pos == size {
 			to = make([]byte, min(2*size, maxBlock))
 			w.spare = nil
-		} else if w.digest != nil {
+		} else if w.digest != nil || w.turns != nil {
 			if to = w.spare; len(to) != size {
 				to = make([]byte, size)
 			}
 			w.spare = w.buf
 		}
+		w.turns.wait(w.passed) // they may point into the other buffer
+		w.passed = w.turns.passed()
 		if w.digest != nil {
 			w.digest.reserve()
 		}

@@ -27,19 +27,35 @@ type context struct {
 	part   uint16 // the number that all contexts share which the key does not tell apart
 }
 
-// contexts interns VLAN stacks, tunnel paths and, where the key asks for them, interfaces. Context 0 is the empty one.
+// contexts interns VLAN stacks, tunnel paths and, where the key asks for them, interfaces. Context 0 is the empty one. One goroutine may intern while
+// another looks up numbers that it was given: neither moves what the other uses.
 type contexts struct {
 	byKey  map[string]uint16
 	byPart map[string]uint16
-	list   []context
+	blocks [(maxContexts + contextBlock) / contextBlock]*[contextBlock]context
+	n      int
 	key    []byte
 	with   Key
 	iface  string // entered last
 }
 
+const contextBlock = 1 << 8
+
 func newContexts(k Key) contexts {
-	return contexts{byKey: map[string]uint16{"": 0}, byPart: map[string]uint16{"": 0}, list: make([]context, 1), with: k}
+	c := contexts{byKey: map[string]uint16{"": 0}, byPart: map[string]uint16{"": 0}, with: k}
+	c.add(context{})
+	return c
 }
+
+func (c *contexts) add(one context) {
+	if c.n%contextBlock == 0 {
+		c.blocks[c.n/contextBlock] = new([contextBlock]context)
+	}
+	*c.at(uint16(c.n)) = one
+	c.n++
+}
+
+func (c *contexts) at(n uint16) *context { return &c.blocks[n/contextBlock][n%contextBlock] }
 
 func (c *contexts) enter(iface string) {
 	if c.with&KeyInterface != 0 {
@@ -52,7 +68,7 @@ func (c *contexts) keyOf(n uint16) uint16 {
 	if n == otherContext {
 		return otherContext
 	}
-	return c.list[n].part
+	return c.at(n).part
 }
 
 func (c *contexts) intern(vlans []uint16, tunnel string) uint16 {
@@ -70,15 +86,15 @@ func (c *contexts) intern(vlans []uint16, tunnel string) uint16 {
 	if n, ok := c.byKey[string(c.key)]; ok {
 		return n
 	}
-	if len(c.list) >= maxContexts {
+	if c.n >= maxContexts {
 		return otherContext
 	}
-	n := uint16(len(c.list))
+	n := uint16(c.n)
 	c.byKey[string(c.key)] = n
 	if c.with&KeyVLAN == 0 {
 		part -= 3 * len(vlans)
 	}
-	c.list = append(c.list, context{slices.Clone(vlans), tunnel, c.iface, c.part(c.key[:part])})
+	c.add(context{slices.Clone(vlans), tunnel, c.iface, c.part(c.key[:part])})
 	return n
 }
 
@@ -108,5 +124,5 @@ func (c *contexts) get(n uint16) context {
 	if n == otherContext {
 		return context{tunnel: "other"}
 	}
-	return c.list[n]
+	return *c.at(n)
 }

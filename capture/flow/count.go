@@ -73,7 +73,7 @@ type Counters struct {
 func (t *Table) Counters() Counters {
 	c := Counters{Packets: t.packets, Created: t.created, Open: uint64(t.open), Ends: t.ends, Peak: uint64(t.peak),
 		Limit: uint64(t.limit), BadTime: t.badTime, Backward: t.clock.backward, Steps: t.clock.steps,
-		Contexts: uint64(len(t.contexts.list)), Other: t.otherContexts, Doubted: t.doubted, Lost: t.lost, Unfollowed: t.losses.skipped, Unpreviewed: t.youth.unpreviewed}
+		Contexts: uint64(t.contexts.n), Other: t.otherContexts, Doubted: t.doubted, Lost: t.lost, Unfollowed: t.losses.skipped, Unpreviewed: t.youth.unpreviewed}
 	for _, n := range t.ends {
 		c.Emitted += n
 	}
