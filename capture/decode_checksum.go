@@ -205,8 +205,8 @@ func sumHeader(h []byte) uint64 {
 // sum16 is the sum of 16-bit words in network order, not folded; an odd octet stands for a word with 0 behind it (RFC 1071).
 func sum16(b []byte) (sum uint64) {
 	if len(b) >= 64 {
-		// In the order of this machine, which the last fold turns round, and in two sums with their carries, which count as 1: a third of the time of
-		// one sum in network order.
+		// In the order of little-endian machines, which the last fold turns round, and in two sums with their carries, which count as 1: of 1460 bytes two fifths
+		// of the time of one sum in network order.
 		var s, t, n, c uint64
 		for ; len(b) >= 64; b = b[64:] {
 			s, c = bits.Add64(s, binary.LittleEndian.Uint64(b), 0)

@@ -43,6 +43,18 @@ func TestSum16(t *testing.T) {
 	}
 }
 
+func BenchmarkSum16(b *testing.B) {
+	for _, n := range []int{20, 60, 300, 1460} {
+		data := bytes.Repeat([]byte{0xa5}, n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.SetBytes(int64(n))
+			for b.Loop() {
+				sum16(data)
+			}
+		})
+	}
+}
+
 // segment is a TCP segment in IPv4 with right checksums, in Ethernet.
 func segment(t testing.TB, hex string, flags byte, change func(ip []byte)) []byte {
 	frame := unhex(t, macs+"08 00"+hex)

@@ -16,12 +16,13 @@ func (r *run) stacks() {
 			continue
 		}
 		rec := &r.records.recs[r.packets.record[i]]
-		s := flow.Stack{Addr: r.packets.sender(i), Answer: p.Flags&flow.ACK != 0}
+		s := &r.shown
+		*s = flow.Stack{Addr: r.packets.sender(i), Answer: p.Flags&flow.ACK != 0}
 		if p.Depth == 0 && len(rec.data) >= 14 && r.in.linkType(rec) == linkEthernet {
 			s.Link = [6]byte(rec.data[6:12])
 		}
-		if readStack(&s, rec.data[h.network:min(p.PayloadOff, uint32(len(rec.data)))], int(h.size)) {
-			r.stack(&s)
+		if readStack(s, rec.data[h.network:min(p.PayloadOff, uint32(len(rec.data)))], int(h.size)) {
+			r.stack(s)
 		}
 	}
 }

@@ -133,7 +133,8 @@ func (d *decoder) unwrap(rec *record, from int, out *decoded) bool {
 // inner decodes a layer into packet out.N, which is garbage where the result is not reasonDecoded.
 func (d *decoder) inner(rec *record, l *layer, out *flow.Batch) Reason {
 	p := &out.Packets[out.N]
-	*p = flow.Packet{Time: rec.time, Num: rec.num, File: rec.file, Bits: l.bits, Depth: l.depth}
+	*p = flow.Packet{}
+	p.Time, p.Num, p.File, p.Bits, p.Depth = rec.time, rec.num, rec.file, l.bits, l.depth
 	d.depth, d.path = l.depth, l.path
 	data := rec.data[:min(len(rec.data), l.end)]
 	off, t := l.off, l.etherType

@@ -80,8 +80,9 @@ type streamKind struct {
 
 // datagramKind is a protocol over datagrams. Its read tells what a datagram says and answers no, yes or follow.
 type datagramKind struct {
-	name string
-	read func(c *conversation, from int, data []byte) answer
+	name   string
+	begins string // the first bytes that the first datagram of a side may begin with; "": any
+	read   func(c *conversation, from int, data []byte) answer
 }
 
 // wake has the other side's unread bytes read again: they waited for what this read gives.
@@ -149,7 +150,8 @@ func (c *conversation) keep(n int) bool {
 func (c *conversation) learned(n flow.Name) {
 	if c.in.learn.Name != nil {
 		n.At, n.File, n.Packet = c.packet.at, c.packet.file, c.packet.num
-		c.in.learn.Name(&n)
+		c.in.named = n
+		c.in.learn.Name(&c.in.named)
 	}
 }
 

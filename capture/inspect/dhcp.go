@@ -5,7 +5,6 @@ import (
 	"net/netip"
 
 	"golang.org/x/crypto/cryptobyte"
-	"golang.org/x/net/dns/dnsmessage"
 
 	"pcapaudit/capture/flow"
 )
@@ -144,16 +143,14 @@ func clientFQDN(b []byte) (string, bool) {
 	// A name is read as the question of a message that has nothing else.
 	message := append(make([]byte, dnsHeader, dnsHeader+len(text)+4), text...)
 	message[5] = 1
-	message = append(message, 0, 1, 0, 1)
-	var p dnsmessage.Parser
-	if _, err := p.Start(message); err != nil {
+	r, name := dnsReader{append(message, 0, 1, 0, 1), dnsHeader}, new(dnsName)
+	if !r.name(name) {
 		return "", false
 	}
-	q, err := p.Question()
-	if err != nil {
+	if _, ok := r.kind(); !ok {
 		return "", false
 	}
-	return HostName(q.Name.Data[:q.Name.Length])
+	return HostName(name.bytes())
 }
 
 // readDHCP6 recognises DHCP for IPv6 (RFC 8415, sections 8 and 9) on its ports.

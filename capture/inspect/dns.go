@@ -1,11 +1,8 @@
 package inspect
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/maphash"
-
-	"golang.org/x/net/dns/dnsmessage"
 
 	"pcapaudit/capture/flow"
 )
@@ -19,19 +16,35 @@ const (
 	maxMessage = 12 << 10 // bytes of a message over TCP that are read; the rest is skipped
 )
 
-// dnsMessage is a message whose header and question have been read. An Inspector has one, for all messages: it is too large to be
-// made and copied for each.
+// dnsMessage is a message whose header and question have been read. An Inspector has one, for all messages.
 type dnsMessage struct {
-	header   dnsmessage.Header
-	question dnsmessage.Question
-	rest     dnsmessage.Parser // before the answers, until they are read
-	answers  dnsRecords
-	seeds    [2]maphash.Seed // of keys
+	rest    dnsReader // before the answers, until they are read
+	id      uint16
+	flags   uint16
+	answers int // in the header
+	asked   dnsName
+	kind    dnsKind // asked for
+	direct  bool    // the name asked for holds no pointer
+	records dnsRecords
+	seeds   [2]maphash.Seed // of keys
+	digest  []byte          // that is being put together
+	spare   []*resolution   // to be used again
 }
+
+// Flags of a message (RFC 1035, section 4.1.1).
+const (
+	dnsResponse  = 1 << 15
+	dnsTruncated = 1 << 9
+)
+
+func (m *dnsMessage) response() bool  { return m.flags&dnsResponse != 0 }
+func (m *dnsMessage) operation() int  { return int(m.flags >> 11 & 15) }
+func (m *dnsMessage) code() int       { return int(m.flags & 15) }
+func (m *dnsMessage) truncated() bool { return m.flags&dnsTruncated != 0 }
 
 func newDNSMessage() *dnsMessage {
 	m := &dnsMessage{seeds: [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}}
-	m.answers.texts.seed = m.seeds[0]
+	m.records.texts.seed = m.seeds[0]
 	return m
 }
 
@@ -41,17 +54,20 @@ func (m *dnsMessage) parse(data []byte, ownPort bool) bool {
 	if len(data) < dnsHeader || data[3]&0x40 != 0 || binary.BigEndian.Uint16(data[4:]) != 1 {
 		return false
 	}
-	var err error
-	if m.header, err = m.rest.Start(data); err != nil {
+	m.id, m.flags, m.rest = binary.BigEndian.Uint16(data), binary.BigEndian.Uint16(data[2:]), dnsReader{data, dnsHeader}
+	if !m.rest.name(&m.asked) {
 		return false
 	}
-	if m.question, err = m.rest.Question(); err != nil || !knownClass(m.question.Class) || m.rest.SkipAllQuestions() != nil {
+	m.direct = m.asked.n > 1 && m.rest.at == dnsHeader+m.asked.n+1
+	var ok bool
+	if m.kind, ok = m.rest.kind(); !ok || !knownClass(m.kind.class) {
 		return false
 	}
-	counts := [3]uint16{binary.BigEndian.Uint16(data[6:]), binary.BigEndian.Uint16(data[8:]), binary.BigEndian.Uint16(data[10:])}
-	switch m.header.OpCode {
+	answers, authorities, additionals := int(binary.BigEndian.Uint16(data[6:])), int(binary.BigEndian.Uint16(data[8:])), int(binary.BigEndian.Uint16(data[10:]))
+	m.answers = answers
+	switch m.operation() {
 	case 0:
-		if !m.header.Response && (counts[0] != 0 || counts[1] > 1 || counts[2] > 4 || data[3]&0x0f != 0) {
+		if !m.response() && (answers != 0 || authorities > 1 || additionals > 4 || m.code() != 0) {
 			return false
 		}
 	case 4, 5: // NOTIFY (RFC 1996), UPDATE (RFC 2136)
@@ -64,40 +80,29 @@ func (m *dnsMessage) parse(data []byte, ownPort bool) bool {
 	if ownPort {
 		return true
 	}
-	all := m.rest
-	whole := all.SkipAllAnswers() == nil && all.SkipAllAuthorities() == nil && all.SkipAllAdditionals() == nil
-	return whole && knownType(m.question.Type) && !(m.header.Response && counts == [3]uint16{} && m.header.RCode == 0)
+	all, records := m.rest, answers+authorities+additionals
+	return all.skipRecords(records) && knownType(m.kind.number) && !(m.response() && records == 0 && m.code() == 0)
 }
 
 // knownClass: IN, CH, HS, NONE, ANY.
-func knownClass(c dnsmessage.Class) bool { return c == 1 || c == 3 || c == 4 || c == 254 || c == 255 }
+func knownClass(c uint16) bool { return c == 1 || c == 3 || c == 4 || c == 254 || c == 255 }
 
 // knownType: those that IANA has assigned by 2025.
-func knownType(t dnsmessage.Type) bool {
+func knownType(t uint16) bool {
 	return t >= 1 && t <= 110 || t >= 249 && t <= 264 || t == 32768 || t == 32769
 }
 
-func (m *dnsMessage) isQuery() bool  { return !m.header.Response && m.header.OpCode == 0 }
-func (m *dnsMessage) isAnswer() bool { return m.header.Response && m.header.OpCode == 0 }
+func (m *dnsMessage) isQuery() bool  { return !m.response() && m.operation() == 0 }
+func (m *dnsMessage) isAnswer() bool { return m.response() && m.operation() == 0 }
 
 // queryKey is a keyed digest of who asked what under which number: as good as all of that, and short.
 type queryKey [2]uint64
 
 // key is that of a query, or of the query that an answer answers. Case does not count (RFC 4343), also where the resolver mixes it.
 func (m *dnsMessage) key(querier int) queryKey {
-	var b [6 + 255]byte
-	b[0] = byte(querier)
-	binary.BigEndian.PutUint16(b[1:], m.header.ID)
-	binary.BigEndian.PutUint16(b[3:], uint16(m.question.Type))
-	b[5] = byte(m.question.Class)
-	n := copy(b[6:], m.question.Name.Data[:m.question.Name.Length])
-	name := b[6:][:n]
-	for i, c := range name {
-		if c >= 'A' && c <= 'Z' {
-			name[i] = c | 0x20
-		}
-	}
-	return queryKey{maphash.Bytes(m.seeds[0], b[:6+n]), maphash.Bytes(m.seeds[1], b[:6+n])}
+	b := append(m.digest[:0], byte(querier), byte(m.id>>8), byte(m.id), byte(m.kind.number>>8), byte(m.kind.number), byte(m.kind.class))
+	m.digest = append(b, m.asked.bytes()...)
+	return queryKey{maphash.Bytes(m.seeds[0], m.digest), maphash.Bytes(m.seeds[1], m.digest)}
 }
 
 // dnsQuery is one query of a conversation.
@@ -111,9 +116,28 @@ type dnsQuery struct {
 
 // resolution is what is remembered of a DNS conversation.
 type resolution struct {
-	queries                    []dnsQuery // oldest first
-	forgot                     bool       // an unanswered query
+	queries                    []dnsQuery  // oldest first
+	first                      [1]dnsQuery // their memory, as long as there is one: most conversations end with it
+	forgot                     bool        // an unanswered query
 	notedUnasked, notedDiffers bool
+}
+
+// resolution gives an empty one.
+func (m *dnsMessage) resolution() *resolution {
+	n := len(m.spare)
+	if n == 0 {
+		return new(resolution)
+	}
+	r := m.spare[n-1]
+	m.spare = m.spare[:n-1]
+	*r = resolution{}
+	return r
+}
+
+func (m *dnsMessage) recycle(r *resolution) {
+	if len(m.spare) < maxSpare {
+		m.spare = append(m.spare, r)
+	}
 }
 
 // message takes one message of a side.
@@ -140,6 +164,9 @@ func (r *resolution) ask(k queryKey) {
 	}
 	if len(r.queries) >= maxQueries {
 		r.forget()
+	}
+	if r.queries == nil {
+		r.queries = r.first[:0]
 	}
 	r.queries = append(r.queries, dnsQuery{key: k, asked: 1})
 }
@@ -176,18 +203,17 @@ func (r *resolution) answer(c *conversation, from int, m *dnsMessage) {
 		}
 		return
 	}
-	records, whole := m.records()
-	whole = whole && !m.header.Truncated
+	whole := m.readAnswers() && !m.truncated()
 	if q.answered {
-		if !r.notedDiffers && q.asked == 1 && whole && q.whole && q.answer != records.sum {
+		if !r.notedDiffers && q.asked == 1 && whole && q.whole && q.answer != m.records.sum {
 			r.notedDiffers = true
 			c.tell(flow.FactNote, "two different answers to one DNS query")
 		}
 		return
 	}
-	q.answered, q.whole, q.answer = true, whole, records.sum
-	if m.header.RCode == dnsmessage.RCodeSuccess {
-		records.teach(c, from^1, &m.question)
+	q.answered, q.whole, q.answer = true, whole, m.records.sum
+	if m.code() == 0 {
+		m.records.teach(c, from^1, m.kind)
 	}
 }
 
@@ -202,7 +228,7 @@ func readDNS(c *conversation, from int, data []byte) answer {
 	c.protocol("dns")
 	r, ok := c.state.(*resolution)
 	if !ok {
-		r = new(resolution)
+		r = m.resolution()
 		c.state = r
 	}
 	r.message(c, from, m)
@@ -279,16 +305,21 @@ func readLLMNR(c *conversation, _ int, data []byte) answer {
 
 // isNameService says whether a datagram is a standard query or its answer in the format of DNS, with any number of questions.
 func isNameService(data []byte) bool {
-	var p dnsmessage.Parser
-	h, err := p.Start(data)
-	if err != nil || h.OpCode != 0 || bytes.Equal(data[4:dnsHeader], make([]byte, 8)) {
+	if len(data) < dnsHeader || data[2]>>3&15 != 0 || binary.BigEndian.Uint64(data[4:]) == 0 {
 		return false
 	}
-	if _, err := p.Question(); err != dnsmessage.ErrSectionDone {
-		return err == nil
+	questions, answers := binary.BigEndian.Uint16(data[4:]), binary.BigEndian.Uint16(data[6:])
+	if questions == 0 && answers == 0 {
+		return true
 	}
-	if _, err := p.AnswerHeader(); err != dnsmessage.ErrSectionDone {
-		return err == nil
+	r, name := dnsReader{data, dnsHeader}, new(dnsName)
+	if !r.name(name) {
+		return false
 	}
-	return true
+	if questions != 0 {
+		_, ok := r.kind()
+		return ok
+	}
+	_, _, _, ok := r.header()
+	return ok
 }

@@ -1,11 +1,10 @@
 package inspect
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 	"strings"
-
-	"golang.org/x/net/dns/dnsmessage"
 
 	"pcapaudit/capture/flow"
 )
@@ -25,143 +24,190 @@ const (
 
 // dnsRecords is what the answer section of an answer holds that could teach a name.
 type dnsRecords struct {
+	asked   string // the name in the question
 	aliases []dnsAlias
 	hosts   []dnsHost
 	sum     uint64 // of response code and records without their times to live, in whatever order
+	name    dnsName
+	digest  []byte // that is being put together
 	texts   texts
 }
 
 type dnsAlias struct {
-	owner, target string // as dnsmessage gives them, lower case
+	owner, target string // as dnsName gives them
 	ttl           uint32
 }
 
 type dnsHost struct {
 	owner string
-	kind  dnsmessage.Type
+	kind  uint16
 	name  string     // of a PTR record; the target of SVCB and HTTPS, where it is another name
 	addr  netip.Addr // of the others
 	ttl   uint32
 }
 
-// records reads the answer section as far as it goes; whole: to its end. What it gives is valid until the next message.
-func (m *dnsMessage) records() (r *dnsRecords, whole bool) {
-	r = &m.answers
-	r.aliases, r.hosts, r.sum = r.aliases[:0], r.hosts[:0], uint64(m.header.RCode)
-	for range maxAnswers {
-		h, err := m.rest.AnswerHeader()
-		if err != nil {
-			return r, err == dnsmessage.ErrSectionDone
+// readAnswers reads the answer section into m.records as far as it goes, and says whether that is to its end.
+func (m *dnsMessage) readAnswers() bool {
+	r := &m.records
+	r.aliases, r.hosts, r.sum, r.asked = r.aliases[:0], r.hosts[:0], uint64(m.code()), r.texts.of(m.asked.bytes())
+	for n := range maxAnswers {
+		if n == m.answers {
+			return true
 		}
-		if !r.read(&m.rest, &h) {
-			return r, false
+		owner, ok := m.owner()
+		if !ok || !r.read(&m.rest, owner) {
+			return false
 		}
 	}
-	return r, false
+	return false
 }
 
-// read reads one record behind its header.
-func (r *dnsRecords) read(p *dnsmessage.Parser, h *dnsmessage.ResourceHeader) bool {
-	host := dnsHost{owner: r.texts.lower(&h.Name), kind: h.Type, ttl: h.TTL}
-	if int32(h.TTL) < 0 {
-		host.ttl = 0 // RFC 2181, section 8
+// owner reads the name of a record. Nearly always it is a pointer to the name asked for.
+func (m *dnsMessage) owner() (string, bool) {
+	if b := m.rest.message; m.direct && m.rest.at+2 <= len(b) && b[m.rest.at] == 0xc0 && b[m.rest.at+1] == dnsHeader {
+		m.rest.at += 2
+		return m.records.asked, true
 	}
-	class := h.Class == dnsmessage.ClassINET
-	switch {
-	case class && h.Type == dnsmessage.TypeA && h.Length == 4:
-		a, err := p.AResource()
-		host.addr = netip.AddrFrom4(a.A)
-		return r.add(host, err)
-	case class && h.Type == dnsmessage.TypeAAAA && h.Length == 16:
-		a, err := p.AAAAResource()
-		host.addr = netip.AddrFrom16(a.AAAA).Unmap()
-		return r.add(host, err)
-	case class && h.Type == dnsmessage.TypePTR:
-		ptr, err := p.PTRResource()
-		host.name = r.texts.lower(&ptr.PTR)
-		return r.add(host, err)
-	case class && h.Type == dnsmessage.TypeCNAME:
-		cname, err := p.CNAMEResource()
-		target := r.texts.lower(&cname.CNAME)
-		r.digest(host.owner, h.Type, target, netip.Addr{})
-		r.aliases = append(r.aliases, dnsAlias{host.owner, target, host.ttl})
-		return err == nil
-	case class && h.Type == dnsmessage.TypeHTTPS:
-		s, err := p.HTTPSResource()
-		return err == nil && r.addHints(host, &s.SVCBResource)
-	case class && h.Type == dnsmessage.TypeSVCB:
-		s, err := p.SVCBResource()
-		return err == nil && r.addHints(host, &s)
-	}
-	return p.SkipAnswer() == nil
+	return m.records.text(&m.rest)
 }
 
-func (r *dnsRecords) add(h dnsHost, err error) bool {
-	if err != nil {
+// text reads a name.
+func (r *dnsRecords) text(p *dnsReader) (string, bool) {
+	if !p.name(&r.name) {
+		return "", false
+	}
+	return r.texts.of(r.name.bytes()), true
+}
+
+// read reads one record behind its owner.
+func (r *dnsRecords) read(p *dnsReader, owner string) bool {
+	kind, ttl, length, ok := p.header()
+	if !ok {
 		return false
 	}
-	r.digest(h.owner, h.kind, h.name, h.addr)
-	r.hosts = append(r.hosts, h)
-	return true
+	if int32(ttl) < 0 {
+		ttl = 0 // RFC 2181, section 8
+	}
+	host := dnsHost{owner: owner, kind: kind.number, ttl: ttl}
+	at := p.at
+	p.at += length
+	if data := p.message[min(at, len(p.message)):]; kind.class == dnsInternet {
+		switch {
+		case kind.number == dnsA && length == 4:
+			if len(data) < 4 {
+				return false
+			}
+			host.addr = netip.AddrFrom4([4]byte(data))
+			r.add(host)
+			return true
+		case kind.number == dnsAAAA && length == 16:
+			if len(data) < 16 {
+				return false
+			}
+			host.addr = netip.AddrFrom16([16]byte(data)).Unmap()
+			r.add(host)
+			return true
+		case kind.number == dnsPTR:
+			if host.name, ok = r.text(&dnsReader{p.message, at}); ok {
+				r.add(host)
+			}
+			return ok
+		case kind.number == dnsCNAME:
+			target, ok := r.text(&dnsReader{p.message, at})
+			r.digestOf(host.owner, dnsCNAME, target, netip.Addr{})
+			r.aliases = append(r.aliases, dnsAlias{host.owner, target, host.ttl})
+			return ok
+		case kind.number == dnsHTTPS || kind.number == dnsSVCB:
+			return r.addHints(host, p.message, at, p.at)
+		}
+	}
+	return p.at <= len(p.message)
 }
 
-// addHints adds the addresses that a service binding holds (RFC 9460, section 7.3). An alias (priority 0) has none.
-func (r *dnsRecords) addHints(h dnsHost, s *dnsmessage.SVCBResource) bool {
-	if h.name = r.texts.lower(&s.Target); h.name == "." {
+func (r *dnsRecords) add(h dnsHost) {
+	r.digestOf(h.owner, h.kind, h.name, h.addr)
+	r.hosts = append(r.hosts, h)
+}
+
+// addHints adds the addresses that a service binding holds (RFC 9460, sections 2.2 and 7.3): a priority, a target, and parameters by ascending
+// numbers. An alias (priority 0) has none.
+func (r *dnsRecords) addHints(h dnsHost, message []byte, at, end int) bool {
+	const hints4, hints6 = 4, 6
+	if end > len(message) || at+2 > len(message) {
+		return false
+	}
+	priority, p := message[at:at+2], dnsReader{message, at + 2}
+	var ok bool
+	if h.name, ok = r.text(&p); !ok {
+		return false
+	}
+	var hints [2][]byte
+	for last := -1; p.at != end; {
+		if p.at+4 > end {
+			return false
+		}
+		b := message[p.at:end]
+		key, size := int(binary.BigEndian.Uint16(b)), int(binary.BigEndian.Uint16(b[2:]))
+		if key <= last || 4+size > len(b) {
+			return false
+		}
+		switch key {
+		case hints4:
+			hints[0] = b[4 : 4+size]
+		case hints6:
+			hints[1] = b[4 : 4+size]
+		}
+		last, p.at = key, p.at+4+size
+	}
+	if h.name == "." {
 		h.name = ""
 	}
-	r.digest(h.owner, 0, h.name, netip.AddrFrom4([4]byte{byte(s.Priority >> 8), byte(s.Priority)}))
-	if s.Priority == 0 {
+	r.digestOf(h.owner, 0, h.name, netip.AddrFrom4([4]byte{priority[0], priority[1]}))
+	if priority[0]|priority[1] == 0 {
 		return true
 	}
-	for _, hint := range []struct {
-		key  dnsmessage.SVCParamKey
-		size int
-	}{{dnsmessage.SVCParamIPv4Hint, 4}, {dnsmessage.SVCParamIPv6Hint, 16}} {
-		value, _ := s.GetParam(hint.key)
-		for ; len(value) >= hint.size && len(r.hosts) < maxAnswers; value = value[hint.size:] {
-			addr, _ := netip.AddrFromSlice(value[:hint.size])
+	for i, size := range [2]int{4, 16} {
+		for value := hints[i]; len(value) >= size && len(r.hosts) < maxAnswers; value = value[size:] {
+			addr, _ := netip.AddrFromSlice(value[:size])
 			h.addr = addr.Unmap()
-			r.add(h, nil)
+			r.add(h)
 		}
 	}
 	return true
 }
 
-// digest adds one record to the sum.
-func (r *dnsRecords) digest(owner string, kind dnsmessage.Type, name string, addr netip.Addr) {
-	var b [4 + 2*255 + 16]byte
-	b[0], b[1], b[2], b[3] = byte(kind>>8), byte(kind), byte(len(owner)), byte(len(name))
-	n := 4
-	n += copy(b[n:], owner)
-	n += copy(b[n:], name)
+// digestOf adds one record to the sum.
+func (r *dnsRecords) digestOf(owner string, kind uint16, name string, addr netip.Addr) {
+	b := append(r.digest[:0], byte(kind>>8), byte(kind), byte(len(owner)), byte(len(name)))
+	b = append(append(b, owner...), name...)
 	if addr.IsValid() {
 		a := addr.As16()
-		n += copy(b[n:], a[:])
+		b = append(b, a[:]...)
 	}
-	r.sum += maphash.Bytes(r.texts.seed, b[:n])
+	r.digest = b
+	r.sum += maphash.Bytes(r.texts.seed, b)
 }
 
 // teach tells the names of the addresses that answer the question, at the end of its chain of aliases.
-func (r *dnsRecords) teach(c *conversation, asker int, q *dnsmessage.Question) {
-	if q.Class != dnsmessage.ClassINET {
+func (r *dnsRecords) teach(c *conversation, asker int, q dnsKind) {
+	if q.class != dnsInternet {
 		return
 	}
-	asked := r.texts.lower(&q.Name)
+	asked := r.asked
 	owner, ttl, ok := r.follow(asked)
 	if !ok {
 		return
 	}
 	taught := 0
 	for _, h := range r.hosts {
-		if h.owner != owner || h.kind != q.Type && q.Type != dnsmessage.TypeALL || taught >= maxAddresses {
+		if h.owner != owner || h.kind != q.number && q.number != dnsAny || taught >= maxAddresses {
 			continue
 		}
 		name, last, addr, origin := asked, owner, h.addr, flow.NameDNS
 		switch {
-		case h.kind == dnsmessage.TypePTR:
+		case h.kind == dnsPTR:
 			name, last, addr, origin = h.name, h.name, reverseAddr(asked), flow.NameReverse
-		case h.kind != dnsmessage.TypeA && h.kind != dnsmessage.TypeAAAA:
+		case h.kind != dnsA && h.kind != dnsAAAA:
 			name = withoutService(name)
 			last = withoutService(last)
 			if h.name != "" {
@@ -204,18 +250,12 @@ func (r *dnsRecords) follow(name string) (last string, ttl uint32, ok bool) {
 // texts are names met lately: most answers name what was named before, and to find that out is cheaper than to make a string of it.
 type texts struct {
 	seed maphash.Seed
-	of   [1 << 12]string
+	met  [1 << 12]string
 }
 
-// lower gives a name as dnsmessage does, with final dot, in lower case (ASCII only).
-func (t *texts) lower(n *dnsmessage.Name) string {
-	b := n.Data[:n.Length]
-	for i, c := range b {
-		if c >= 'A' && c <= 'Z' {
-			b[i] = c | 0x20
-		}
-	}
-	s := &t.of[maphash.Bytes(t.seed, b)%uint64(len(t.of))]
+// of gives a text that is valid for good.
+func (t *texts) of(b []byte) string {
+	s := &t.met[maphash.Bytes(t.seed, b)%uint64(len(t.met))]
 	if *s != string(b) {
 		*s = string(b)
 	}

@@ -57,4 +57,19 @@ func (in *Inspector) Touch(records []uint32) {
 			in.touched += uint64(c.rec) + uint64(c.orig) + uint64(c.sides[0].next) + uint64(c.sides[1].next) + uint64(c.kept) + c.packet.num + uint64(c.turns)
 		}
 	}
+	for _, rec := range records { // what the commonest short conversations remember: a sixth of the time of inspection
+		c := h.of(rec)
+		if c == nil {
+			continue
+		}
+		switch d := c.talk.(type) {
+		case *ldap:
+			in.touched += uint64(d.last)
+		case *httpDialogue:
+			in.touched += uint64(d.code)
+		}
+		if r, ok := c.state.(*resolution); ok {
+			in.touched += uint64(len(r.queries))
+		}
+	}
 }

@@ -54,6 +54,10 @@ type Inspector struct {
 	now      int64       // the last usable packet time
 	counters Counters
 	touched  uint64 // keeps the loads that only warm the cache
+
+	// What is told to others, who have it during the call only: in memory that is used again and again.
+	wished flow.Wish
+	named  flow.Name
 }
 
 // packet is where something was told.
@@ -149,15 +153,18 @@ func ends(o *flow.Offer) [2]netip.AddrPort {
 // decide ends what inspection wants of a connection.
 func (in *Inspector) decide(c *conversation) {
 	in.held.put(c.rec, decided)
-	in.wish(&flow.Wish{Conn: c.id, Record: c.rec})
+	in.wished = flow.Wish{Conn: c.id, Record: c.rec}
+	in.wish(&in.wished)
 }
 
 // datagram gives one datagram to the kinds; mutual: the other side has sent before. The table offers the first ones of each side, and all
 // of a conversation that is followed.
 func (in *Inspector) datagram(c *conversation, from int, payload []byte, mutual bool) {
-	kinds := datagrams
+	var kinds []*datagramKind
 	if c.kind != nil {
 		kinds = []*datagramKind{c.kind}
+	} else if len(payload) > 0 {
+		kinds = datagrams[payload[0]]
 	}
 	for _, k := range kinds {
 		answer := k.read(c, from, payload)
@@ -211,7 +218,8 @@ func (in *Inspector) follow(c *conversation) bool {
 		in.overUDP.add(c)
 	}
 	in.held.put(c.rec, c.slot)
-	in.wish(&flow.Wish{Conn: c.id, Record: c.rec, All: true})
+	in.wished = flow.Wish{Conn: c.id, Record: c.rec, All: true}
+	in.wish(&in.wished)
 	return true
 }
 
@@ -249,7 +257,9 @@ func (in *Inspector) take() *conversation {
 		return in.held.make(in)
 	}
 	in.free = c.after
-	*c = conversation{in: in, slot: c.slot, sides: [2]side{{later: c.sides[0].later[:0]}, {later: c.sides[1].later[:0]}}}
+	slot, later := c.slot, [2][]piece{c.sides[0].later[:0], c.sides[1].later[:0]}
+	*c = conversation{} // and not a literal with fields, which is put together elsewhere and copied
+	c.in, c.slot, c.sides[0].later, c.sides[1].later = in, slot, later[0], later[1]
 	return c
 }
 
@@ -258,6 +268,9 @@ func (in *Inspector) release(c *conversation) {
 	for i := range c.sides {
 		in.recycle(&c.sides[i])
 		clear(c.sides[i].later)
+	}
+	if r, ok := c.state.(*resolution); ok {
+		in.dns.recycle(r)
 	}
 	c.talk, c.state = nil, nil
 	c.after = in.free

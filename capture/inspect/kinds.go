@@ -10,7 +10,7 @@ const (
 )
 
 // streams are the protocols over TCP, in the order in which they are asked: those with the strongest signature first.
-var streams = byFirstByte([]streamKind{
+var streams = byFirstByte(func(k *streamKind) string { return k.begins }, []streamKind{
 	{"tls", "\x15\x16", tlsFirst, newTLS},
 	{"tls", "\x80\x81", sslFirst, newTLS},
 	{"tls", "\x17", tlsMiddle, func() dialogue { return tlsRest{} }},
@@ -38,37 +38,47 @@ var streams = byFirstByte([]streamKind{
 })
 
 // datagrams are the protocols over UDP, in the same order.
-var datagrams = []*datagramKind{
-	{"stun", readSTUN},
-	{"dtls", readDTLS},
-	{"quic", readQUIC},
-	{"sip", sipDatagram},
-	{"ssdp", ssdpDatagram},
-	{"syslog", syslogDatagram},
-	{"netbios-ns", netbiosService},
-	{"netbios-dgm", netbiosDatagram},
-	{"kerberos", kerberosDatagram},
-	{"ldap", ldapDatagram},
-	{"dhcp", readDHCP},
-	{"snmp", readSNMP},
-	{"onc-rpc", readRPC},
-	{"mdns", readMDNS},
-	{"llmnr", readLLMNR},
-	{"dns", readDNS},
-	{"wireguard", readWireGuard},
-	{"openvpn", readOpenVPN},
-	{"tftp", readTFTP},
-	{"dhcp6", readDHCP6},
-	{"ntp", readNTP},
-	{"ike", readIKE},
+var datagrams = byFirstByte(func(k *datagramKind) string { return k.begins }, []datagramKind{
+	{"stun", between(0, 0x3f), readSTUN},
+	{"dtls", between(recordChange, recordWithCID), readDTLS},
+	{"quic", between(0x80, 0xff), readQUIC},
+	{"sip", capitals + "-_", sipDatagram},
+	{"ssdp", "MNH", ssdpDatagram},
+	{"syslog", "<", syslogDatagram},
+	{"netbios-ns", "", netbiosService},
+	{"netbios-dgm", "\x10\x11\x12", netbiosDatagram},
+	{"kerberos", between(0x60, 0x7f), kerberosDatagram},
+	{"ldap", "\x30", ldapDatagram},
+	{"dhcp", "\x01\x02", readDHCP},
+	{"snmp", "\x30", readSNMP},
+	{"onc-rpc", "", readRPC},
+	{"mdns", "", readMDNS},
+	{"llmnr", "", readLLMNR},
+	{"dns", "", readDNS},
+	{"wireguard", "\x01\x02\x03\x04", readWireGuard},
+	{"openvpn", "\x38\x40\x50", readOpenVPN},
+	{"tftp", "\x00", readTFTP},
+	{"dhcp6", between(1, 36), readDHCP6},
+	{"ntp", "", readNTP},
+	{"ike", "", readIKE},
+})
+
+// between is all bytes of a range.
+func between(first, last int) string {
+	var b []byte
+	for v := first; v <= last; v++ {
+		b = append(b, byte(v))
+	}
+	return string(b)
 }
 
-// byFirstByte sorts protocols by the bytes with which a side may begin.
-func byFirstByte(kinds []streamKind) (by [256][]*streamKind) {
+// byFirstByte sorts protocols by the bytes with which what is theirs may begin; none of them takes what is empty. To ask all protocols of all
+// bytes took a sixth of the time of a DNS conversation.
+func byFirstByte[K any](begins func(*K) string, kinds []K) (by [256][]*K) {
 	for i := range kinds {
 		k := &kinds[i]
 		for b := range by {
-			if k.begins == "" || slices.Contains([]byte(k.begins), byte(b)) {
+			if begins(k) == "" || slices.Contains([]byte(begins(k)), byte(b)) {
 				by[b] = append(by[b], k)
 			}
 		}

@@ -45,10 +45,10 @@ func conversationOn(port uint16, opener int) *conversation {
 	return &conversation{in: bareInspector, orig: opener, proto: flow.TCP, ends: [2]netip.AddrPort{netip.AddrPortFrom(testResp, port), netip.AddrPortFrom(testOrig, 49152)}}
 }
 
-// everyKind asks all protocols over TCP, whatever byte they say that they begin with.
-func everyKind() []*streamKind {
-	var all []*streamKind
-	for _, kinds := range streams {
+// everyKind gives all protocols, whatever byte they say that they begin with.
+func everyKind[K any](by [256][]*K) []*K {
+	var all []*K
+	for _, kinds := range by {
 		for _, k := range kinds {
 			if !slices.Contains(all, k) {
 				all = append(all, k)
@@ -65,7 +65,7 @@ func TestOneProtocolOnly(t *testing.T) {
 	for name, list := range firstBytes {
 		samples[name] = list
 	}
-	kinds := everyKind()
+	kinds := everyKind(streams)
 	for name, list := range samples {
 		for _, data := range list {
 			recognised := false
@@ -105,7 +105,7 @@ func TestUnknownBytes(t *testing.T) {
 				t.Errorf("%q is %s on port %d", data, k.name, port)
 			}
 		}
-		for _, k := range datagrams {
+		for _, k := range everyKind(datagrams) {
 			c := conversationOn(9, 0)
 			c.in, c.proto = h.inspector, flow.UDP
 			if k.read(c, 0, data) != no {
@@ -124,5 +124,45 @@ func TestUnknownBytes(t *testing.T) {
 			text = append(text, " \r\nabcdefghABCDEFGH0123456789:/.-<>*+"[r.IntN(37)])
 		}
 		check(text)
+	}
+}
+
+// TestFirstBytesOfDatagrams: what a protocol over UDP takes begins with one of its bytes. The datagrams are those of the other tests, whole, with each
+// first byte and with none.
+func TestFirstBytesOfDatagrams(t *testing.T) {
+	samples := []string{dnsText(t, "7 query a a.example"), call(9, progPortmap, 2, 3, authNone, be(progNFS, 3, 6, 0)), reply(9, be(2049)),
+		string(dhcp(1, 7, "192.0.2.9", "0.0.0.0", "\x35\x03", "\x0cpc-7")), "\x23\x02\x06\xec" + zeros(44), snmp3(4, "", ber(0x30, ber(4, "engine"), ber(4, ""), ber(0xa0, "\x02\x01\x01"))),
+		"\x00\x01x\x00octet\x00", random(4) + be(99) + random(52), random(8) + zeros(8) + "\x21\x20\x22\x08" + be(0, 28), "\x02" + zeros(3) + random(88), "\x38" + random(8) + zeros(5),
+		"INVITE sip:a@b.example SIP/2.0\r\n\r\n", "SIP/2.0 200 OK\r\n\r\n", "M-SEARCH * HTTP/1.1\r\n\r\n", "NOTIFY * HTTP/1.1\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n",
+		"<34>1 2003-10-11T22:14:15.003Z host", ber(0x6a, ber(0x30, ber(0xa1, "\x02\x01\x05"), ber(0xa2, "\x02\x01\x0a"))), ldapSearchText(1, "", 0),
+		"\x00\x01\x00\x00\x21\x12\xa4\x42" + random(12), "\x01\x01\x00\x00\x00\x00\x00\x01", "\xc0\x00\x00\x00\x01\x08" + random(8) + "\x00\x00\x44\x9e" + zeros(1182),
+		"\x16\xfe\xfd" + zeros(8) + "\x00\x0c\x01" + zeros(11), "\x17\xfe\xfd\x00\x01" + zeros(6) + "\x00\x14" + random(20),
+		"\x00\x07\x01\x10\x00\x01\x00\x00\x00\x00\x00\x00\x20" + testNetbios("SERVER7", 0x20)[1:] + "\x00\x20\x00\x01",
+		"\x11\x02\x00\x09\xc0\x00\x02\x09\x00\x8a\x00\x60\x00\x00" + testNetbios("SERVER7", 0x20) + testNetbios("PC9", 0)}
+	h, taken := newHarness(), map[string]bool{}
+	for _, k := range everyKind(datagrams) {
+		for _, port := range []uint16{9, 53, 67, 123, 137, 138, 161, 500, 514, 547, 1900, 4500, 5353, 5355} {
+			for _, s := range samples {
+				for first := range 256 {
+					c := conversationOn(port, 0)
+					c.in, c.proto = h.inspector, flow.UDP
+					data := append([]byte{byte(first)}, s[1:]...)
+					if k.read(c, 0, data) == no {
+						continue
+					}
+					taken[k.name] = true
+					if k.begins != "" && strings.IndexByte(k.begins, byte(first)) < 0 {
+						t.Fatalf("%s takes a datagram that begins with %#02x", k.name, first)
+					}
+				}
+			}
+			c := conversationOn(port, 0)
+			if k.read(c, 0, nil) != no {
+				t.Errorf("%s takes an empty datagram", k.name)
+			}
+		}
+		if !taken[k.name] {
+			t.Errorf("no sample is %s", k.name)
+		}
 	}
 }

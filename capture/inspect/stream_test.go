@@ -33,7 +33,7 @@ func withCollector(t *testing.T) *[2]bytes.Buffer {
 	var seen [2]bytes.Buffer
 	old := streams
 	t.Cleanup(func() { streams = old })
-	streams = byFirstByte([]streamKind{{"collected", "", func(_ *conversation, _ int, data []byte) answer {
+	streams = byFirstByte(func(k *streamKind) string { return k.begins }, []streamKind{{"collected", "", func(_ *conversation, _ int, data []byte) answer {
 		return prefix(data, "ws", "", "")
 	}, func() dialogue { return collector{&seen} }}})
 	return &seen
