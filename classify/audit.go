@@ -36,6 +36,7 @@ type Audit struct {
 	Matrix       []MatrixCell   `json:"matrix"` // who opened what to whom, by role; empty without a site
 	SourcePorts  []PortProfile  `json:"source_ports"`
 	Exceptions   []ExceptionUse `json:"exceptions"`
+	Inventory    *Inventory     `json:"inventory,omitempty"`     // where the site has hosts from inventories
 	Compared     *Compared      `json:"compared_with,omitempty"` // the older audit that tells which findings are new
 	Annotations  *Annotated     `json:"annotations,omitempty"`   // the file with what reviewers say of findings
 	Evidence     *EvidenceFile  `json:"evidence_file,omitempty"` // the packets of findings, in a capture file of their own
@@ -75,7 +76,8 @@ type Input struct {
 	State       string      `json:"state"` // clean, cut, malformed, limit, interrupted
 	Detail      string      `json:"detail"`
 	Application string      `json:"application"`
-	OS          string      `json:"os"` // of the host that captured, as the file says
+	OS          string      `json:"os"`                // of the host that captured, as the file says
+	Machine     string      `json:"machine,omitempty"` // of a live input: tells machines apart, by 16 hex digits that mean nothing else; "" where that is not known
 	Interfaces  []Interface `json:"interfaces"`
 	Warnings    []string    `json:"warnings"`
 
@@ -107,9 +109,12 @@ type PackRef struct {
 
 type SiteRef struct {
 	Name   string `json:"name"`
+	Status string `json:"status,omitempty"`
 	File   string `json:"file"`
 	SHA256 string `json:"sha256"`
 	Hosts  int    `json:"hosts"`
+
+	Inventories []InventoryRef `json:"inventories,omitempty"` // that hosts are from
 }
 
 // Period is the time asked for and the time that the capture covers within it.

@@ -46,6 +46,8 @@ type Auditor struct {
 	views       [2]view   // scratch of judge: as emitted, and flipped
 	payload     payload   // scratch of judge: of the connection being judged
 	judgement   judged    // scratch of record
+	current     *route    // of the connection being judged; nil where its view is another
+	routes      routes
 
 	dynamic  dynamics
 	findings findings
@@ -56,6 +58,7 @@ type Auditor struct {
 	losses   losses
 	matrix   matrix
 
+	unlisted    unlisted
 	encryptions encryptions
 	names       names
 	schedules   schedules
@@ -75,20 +78,29 @@ func New(set *rules.Set, o Options) *Auditor {
 	a.expect = newExpectations()
 	a.coupled = newCouplings(set)
 	a.sight = newSight(set)
+	a.unlisted = newUnlisted(set)
 	a.sums = newSums()
 	a.losses = newLosses()
 	a.matrix = newMatrix(set)
 	a.encryptions = newEncryptions()
 	a.names = newNames()
 	a.schedules = newSchedules(set, o.Scheduled)
+	a.routes = newRoutes()
 	return a
 }
 
 // Observe judges a connection that was emitted. It keeps nothing of c.
 func (a *Auditor) Observe(c *flow.Conn) {
 	a.sums.observe(c)
-	delete(a.open.known, c.ID)
-	a.record(c, a.judge(c))
+	if len(a.open.known) > 0 {
+		delete(a.open.known, c.ID)
+	}
+	r := a.route(c)
+	if a.repeats(c, r) {
+		return
+	}
+	a.record(c, a.judgeAlong(c, r))
+	a.repeatable(c, a.current)
 }
 
 // Findings is how many findings of connections there are so far. The cost of Finish grows with it.
@@ -129,8 +141,10 @@ func (a *Auditor) partyOf(m *rules.Membership, addr netip.Addr) party {
 	if m.Host == nil {
 		return party{addr: addr}
 	}
-	if exact, ok := a.peopled[m.Host]; ok && !exact[addr] {
-		return party{m.Host, addr}
+	if len(a.peopled) > 0 {
+		if exact, ok := a.peopled[m.Host]; ok && !exact[addr] {
+			return party{m.Host, addr}
+		}
 	}
 	return party{host: m.Host}
 }

@@ -27,6 +27,9 @@ const maxParts = 1 << 12
 // Combine makes one audit of several: nights, or capture points. They must rest on the same packs and the same site, and on different inputs, by SHA-256. Order
 // does not matter.
 //
+// Live audits of the same interfaces, such as the periods of a run, are one capture: they must not overlap, a connection that one of them ended with is that of the
+// next, the time between them is blind, and packs and site may differ among them, see CombineParts.
+//
 // Sums are sums: a connection that two audits saw is counted in both, and the combined audit says so. Numbers of distinct hosts are the largest of any audit, so
 // at least as many. Findings are merged by id, expectations host by host (see mergeStatuses), and the result follows from the merged facts by the rules of any
 // result, with the worst loss of any audit.
@@ -35,22 +38,45 @@ func Combine(list []Source, tool Tool) (*Audit, error) {
 	slices.SortFunc(list, func(a, b Source) int {
 		return cmp.Or(cmp.Compare(a.Audit.Period.CoveredFrom, b.Audit.Period.CoveredFrom), cmp.Compare(a.SHA256, b.SHA256))
 	})
-	if err := combinable(list); err != nil {
+	whole, err := fitting(list, tool)
+	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotCombinable, err)
 	}
-	head := list[0].Audit
-	c := combination{list: list, out: &Audit{Schema: Schema, Tool: tool, Packs: head.Packs, Site: head.Site, Inputs: []Input{}}}
+	var parts []Part
 	for _, s := range list {
+		parts = append(parts, partOf(s))
+	}
+	head := whole[0].Audit
+	if len(whole) == 1 {
+		head.Parts, head.Invocation = parts, nil
+		return head, nil
+	}
+	c := combination{list: whole, out: &Audit{Schema: Schema, Tool: tool, Parts: parts, Packs: head.Packs, Site: head.Site, Inputs: []Input{}}}
+	for _, s := range whole {
 		var numbers []int
 		for _, in := range s.Audit.Inputs {
 			numbers = append(numbers, len(c.out.Inputs))
 			c.out.Inputs = append(c.out.Inputs, in)
 		}
 		c.numbers = append(c.numbers, numbers)
-		c.out.Parts = append(c.out.Parts, partOf(s))
 	}
 	c.merge()
 	return c.out, nil
+}
+
+// fitting gives the captures that audits are of, one audit each, or says what keeps them from being combined.
+func fitting(list []Source, tool Tool) ([]Source, error) {
+	if err := usable(list); err != nil {
+		return nil, err
+	}
+	if err := watchedTwice(list); err != nil {
+		return nil, err
+	}
+	of, err := captures(list, tool)
+	if err == nil && len(of) > 1 {
+		err = combinable(of)
+	}
+	return of, err
 }
 
 // merge fills the audit from those of the list, inputs and rules apart.
@@ -64,7 +90,7 @@ func (c *combination) merge() {
 				out.Warnings = append(out.Warnings, w)
 			}
 		}
-		if s.Audit.Tool != head.Audit.Tool && len(out.Warnings) < maxParts {
+		if s.Audit.Tool.Version != head.Audit.Tool.Version && len(out.Warnings) < maxParts {
 			out.Warnings = append(out.Warnings, fmt.Sprintf("%s was judged by version %s, %s by version %s", s.File, s.Audit.Tool.Version, head.File, head.Audit.Tool.Version))
 		}
 	}
@@ -72,6 +98,7 @@ func (c *combination) merge() {
 	c.period()
 	c.sums()
 	c.timeline()
+	out.Inventory = c.inventory()
 	c.coverage()
 	basis := c.basis()
 	found := c.findings()
@@ -94,6 +121,7 @@ type combination struct {
 	list     []Source
 	numbers  [][]int // of each audit's inputs among all
 	sequence bool    // parts of one capture, see CombineParts
+	pauses   string  // of a sequence: the cause of the time between its parts
 	hole     string  // of a sequence: why absence proves nothing, as too much time lies between the parts; "" if it does
 	out      *Audit
 }
@@ -104,33 +132,49 @@ func partOf(s Source) Part {
 		Inputs: len(a.Inputs), Filter: a.Coverage.Filter}
 }
 
-// combinable says what keeps audits from being combined.
-func combinable(list []Source) error {
+// usable says which audits cannot be combined with any other, or what they do not share.
+func usable(list []Source) error {
 	if len(list) < 2 || len(list) > maxParts {
 		return fmt.Errorf("give 2 to %d of them", maxParts)
 	}
 	head := list[0]
-	inputs := map[string]int{} // position in list, from 1
-	for i, s := range list {
+	for _, s := range list {
 		a := s.Audit
 		switch {
 		case len(a.Parts) > 0:
 			return fmt.Errorf("%s is a combined audit itself: give its parts", s.File)
-		case len(a.Rules) > 0:
-			return fmt.Errorf("packs or site changed while the capture of %s went on", s.File)
 		case SameNames(head.Audit, a) != nil:
 			return fmt.Errorf("%s and %s: %w", head.File, s.File, SameNames(head.Audit, a))
 		case len(a.Residuals) > 0:
 			return fmt.Errorf("a ledger of %s does not balance", s.File)
 		case (a.Site == nil) != (head.Audit.Site == nil):
 			return fmt.Errorf("only one of %s and %s has a site", head.File, s.File)
+		}
+	}
+	return nil
+}
+
+// combinable says what keeps audits of different captures from being combined.
+func combinable(list []Source) error {
+	head := list[0]
+	inputs := map[string]int{} // position in list, from 1
+	for i, s := range list {
+		a := s.Audit
+		switch {
+		case len(a.Rules) > 0:
+			return fmt.Errorf("packs or site changed while the capture of %s went on", s.File)
 		case a.Site != nil && a.Site.SHA256 != head.Audit.Site.SHA256:
 			return fmt.Errorf("the site %s (sha256 %.12s) of %s is not that of %s (sha256 %.12s): audit both with the same", a.Site.Name, a.Site.SHA256, s.File, head.File, head.Audit.Site.SHA256)
+		case a.Site != nil && sameInventories(head.Audit.Site, a.Site) != "":
+			return fmt.Errorf("the inventory %s that the site of %s has hosts from is not that of %s: audit both with the same", sameInventories(head.Audit.Site, a.Site), s.File, head.File)
 		}
 		if err := samePacks(head, s); err != nil {
 			return err
 		}
 		for _, in := range a.Inputs {
+			if in.Format == LiveFormat { // see watchedTwice
+				continue
+			}
 			if in.SHA256 == "" {
 				return fmt.Errorf("%s was made with --hash none: nothing tells whether its inputs are those of another audit", s.File)
 			}
@@ -179,6 +223,7 @@ func (c *combination) basis() Basis {
 	for _, s := range c.list {
 		o := &s.Audit.Result.Basis
 		b.Judged += o.Judged
+		b.Drafts = max(b.Drafts, o.Drafts)
 		b.Deviations += o.Deviations
 		b.Unexpected += o.Unexpected
 		b.Indeterminate += o.Indeterminate
@@ -297,7 +342,12 @@ func (c *combination) coverage() {
 		case !slices.Contains(filters, o.Filter):
 			filters = append(filters, o.Filter)
 		}
-		v.Live, v.Blind, v.MoreBlind = watched(v.Live, o.Live), append(v.Blind, o.Blind...), v.MoreBlind+o.MoreBlind
+		if c.sequence {
+			v.Live = watched(v.Live, o.Live)
+		} else { // interfaces of one name may be those of two machines
+			v.Live = append(v.Live, o.Live...)
+		}
+		v.Blind, v.MoreBlind = append(v.Blind, o.Blind...), v.MoreBlind+o.MoreBlind
 		v.LossBound = max(v.LossBound, o.LossBound)
 		for _, n := range [...][2]*uint64{{&v.Duplicates, &o.Duplicates}, {&v.Dropped, &o.Dropped}, {&v.Truncated, &o.Truncated}, {&v.Undecoded, &o.Undecoded}, {&v.TCPBoth, &o.TCPBoth},
 			{&v.TCPOneSided, &o.TCPOneSided}, {&v.Evicted, &o.Evicted}, {&v.TimeBackward, &o.TimeBackward}, {&v.HeadersCut, &o.HeadersCut},
@@ -369,9 +419,10 @@ func (c *combination) cannotShow() []string {
 			of[text] = append(of[text], s.File)
 		}
 	}
-	shared := fmt.Sprintf("Which connections the %d combined audits share: each counts what it saw, so one that runs on over the end of a capture is counted in both.", len(c.list))
+	n := len(c.out.Parts)
+	shared := fmt.Sprintf("Which connections the %d combined audits share: each counts what it saw, so one that runs on over the end of a capture is counted in both.", n)
 	if c.overlapping() {
-		shared = fmt.Sprintf("Which connections the %d combined audits share: some cover the same time, and a connection that passes two capture points, or runs on over the end of a capture, is counted in both.", len(c.list))
+		shared = fmt.Sprintf("Which connections the %d combined audits share: some cover the same time, and a connection that passes two capture points, or runs on over the end of a capture, is counted in both.", n)
 	}
 	list = append(list, shared,
 		"What only all captures together would tell: names and ports that one audit saw announced and another saw used, and the parts of an expectation (each port, each responder) that were used in different ones.")

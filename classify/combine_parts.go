@@ -20,11 +20,14 @@ const (
 // one before ends, to the nanosecond, nothing lies between; else nobody watched, and the time between is blind. Packs and site may differ: the audit then says in
 // Rules which held when, flows that exist in some parts only have the status that these give, and all else is as in the last part. A part may be a combination of parts
 // itself, so that a long list can be kept short. The audits of the list are not changed; of one part it is that part.
-func CombineParts(list []Source, tool Tool) (*Audit, error) {
+func CombineParts(list []Source, tool Tool) (*Audit, error) { return inOrder(list, tool, notRunning) }
+
+// inOrder is CombineParts; the cause is that of the time between parts.
+func inOrder(list []Source, tool Tool, cause string) (*Audit, error) {
 	if len(list) == 1 {
 		return list[0].Audit, nil
 	}
-	c := combination{list: list, sequence: true}
+	c := combination{list: list, sequence: true, pauses: cause}
 	if err := c.inSequence(); err != nil {
 		return nil, fmt.Errorf("%w: %w", errNotCombinable, err)
 	}
@@ -99,7 +102,7 @@ func (c *combination) rulesHeld() []RulesHeld {
 }
 
 func sameRules(a, b *RulesHeld) bool {
-	return reflect.DeepEqual(a.Packs, b.Packs) && (a.Site == nil) == (b.Site == nil) && (a.Site == nil || *a.Site == *b.Site)
+	return reflect.DeepEqual(a.Packs, b.Packs) && reflect.DeepEqual(a.Site, b.Site)
 }
 
 // joinInputs makes one input of those with the same name: an interface is one, however many parts watched it.
@@ -186,8 +189,11 @@ func watched(list, next []LiveInterface) []LiveInterface {
 	}, [][]LiveInterface{list, next})
 }
 
-// notRunning is the cause of blind time between parts that do not meet.
-const notRunning = "not running"
+// Causes of blind time between parts that do not meet.
+const (
+	notRunning = "not running"
+	notGiven   = "in none of the audits"
+)
 
 // between adds the time between the parts to the blind time, and notes whether it is so much that absence proves nothing.
 func (c *combination) between(v *Coverage) {
@@ -201,14 +207,22 @@ func (c *combination) between(v *Coverage) {
 		}
 		p := c.pause(i)
 		lost += p.Until - p.From
-		v.Blind = append(v.Blind, BlindTime{"", flow.Stamp(p.From), flow.Stamp(p.Until), notRunning})
+		if c.pauses == notRunning {
+			v.Blind = append(v.Blind, BlindTime{"", flow.Stamp(p.From), flow.Stamp(p.Until), notRunning})
+		}
 		for j := range v.Live {
+			if c.pauses == notGiven { // there may be other captures, that went on
+				v.Blind = append(v.Blind, BlindTime{v.Live[j].Name, flow.Stamp(p.From), flow.Stamp(p.Until), notGiven})
+			}
 			v.Live[j].Blind += p.Until - p.From
 		}
 	}
 	slices.SortStableFunc(v.Blind, func(a, b BlindTime) int { return cmp.Or(cmp.Compare(a.From, b.From), cmp.Compare(a.Until, b.Until)) })
 	if share := 100 * float64(lost) / max(1, float64(lost+covered)); share > periodBound {
 		c.hole = fmt.Sprintf("in %.0f %% of the time nobody watched", share)
+		if c.pauses == notGiven {
+			c.hole = fmt.Sprintf("%.0f %% of the time is in none of the audits", share)
+		}
 	}
 }
 
@@ -226,7 +240,7 @@ func (c *combination) holed(of []told) []told {
 
 // Sentences of audits of parts.
 const (
-	acrossParts = "What only the whole time together would tell: the parts of an expectation (each port, each responder) that were used before and after a restart or a change of rules."
+	acrossParts = "What only the whole time together would tell: the parts of an expectation (each port, each responder) that were used before and after a restart, a change of rules or the end of a period."
 	furtherText = "What further sentences of single parts say, which had no room here."
 )
 

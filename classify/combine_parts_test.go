@@ -167,7 +167,7 @@ func TestPartsUnderDifferentRules(t *testing.T) {
 			a.Rules[0].Packs[0].SHA256 == a.Rules[1].Packs[0].SHA256 || a.Rules[0].Site.Hosts+1 != a.Rules[1].Site.Hosts {
 			t.Errorf("%+v", a.Rules)
 		}
-		if !reflect.DeepEqual(a.Packs, three.Audit.Packs) || *a.Site != *three.Audit.Site {
+		if !reflect.DeepEqual(a.Packs, three.Audit.Packs) || !reflect.DeepEqual(a.Site, three.Audit.Site) {
 			t.Error("packs and site are not the last ones")
 		}
 		for _, flow := range []string{"p/check-in", "p/sign-in", "p/nap"} {
@@ -202,7 +202,7 @@ func TestMissedWindowsStand(t *testing.T) {
 	}
 	other := livePart(t, site, conns(t, busy+used+"10m\n"+used+"70m\n"), 0, 3*3600, nil, testPack)
 	for i, s := range []*Source{&one, &other} {
-		s.Audit.Inputs[0].SHA256 = fmt.Sprint(i)
+		s.Audit.Inputs[0].Machine = fmt.Sprint("machine ", i)
 	}
 	both, err := Combine([]Source{one, other}, Tool{})
 	if err != nil {

@@ -183,7 +183,7 @@ func TestCombinePeriods(t *testing.T) {
 // TestCombineKnowsEveryField fails where the audit has grown by something that is not combined yet.
 func TestCombineKnowsEveryField(t *testing.T) {
 	combined := strings.Fields("Schema Tool Parts Result Inputs Packs Site Period Packets Connections Coverage Totals Kinds Baseline Flows Findings Overflow Expectations OutOfScope Unverified Encryption " +
-		"Observations Timeline Matrix SourcePorts Exceptions Pseudonyms Warnings Residuals")
+		"Observations Timeline Matrix SourcePorts Exceptions Inventory Pseudonyms Warnings Residuals")
 	no := strings.Fields("Invocation Evidence Compared Annotations Rules") // of one run, or added to the combined audit by itself
 	kind := reflect.TypeFor[Audit]()
 	for i := range kind.NumField() {

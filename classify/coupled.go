@@ -53,16 +53,21 @@ func newCouplings(set *rules.Set) couplings {
 
 // add notes a port that answered for a flow of a pair, where the originator is certain. A connection that also meets a flow outside of pairs says nothing: the port may be that flow's.
 func (cs *couplings) add(a *Auditor, c *flow.Conn, j *judged) {
-	if len(cs.pairs) == 0 || j.option == nil || j.verdict != documented && j.verdict != deviation || j.why&whyOriginator != 0 || !j.view.sure || shown(c, j.flow, &j.view) != showsUse {
+	if !j.paired() || j.option.alone || j.verdict != documented && j.verdict != deviation || j.why&whyOriginator != 0 || !j.view.sure || shown(c, j.flow, &j.view) != showsUse {
 		return
 	}
-	if cs.alone(j.flow) || slices.ContainsFunc(j.shared, func(s shared) bool { return cs.alone(s.option.Flow) }) {
+	if slices.ContainsFunc(j.shared, func(s shared) bool { return s.option.alone }) {
 		return
 	}
 	cs.note(a, c, j.flow, &j.view)
 	for i := range j.shared {
 		cs.note(a, c, j.shared[i].option.Flow, &j.shared[i].view)
 	}
+}
+
+// paired says whether a flow that covers the connection is in a pair.
+func (j *judged) paired() bool {
+	return j.option != nil && (j.option.paired || slices.ContainsFunc(j.shared, func(s shared) bool { return s.option.paired }))
 }
 
 // alone is true for a flow of a product that is in no pair.

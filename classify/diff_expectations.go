@@ -149,6 +149,8 @@ func changes(old, now *Audit) []string {
 		add("site: none, was %s", old.Site.Name)
 	case now.Site != nil && old.Site.SHA256 != now.Site.SHA256:
 		add("site: changed, %s sha256 %.12s, was %s sha256 %.12s", now.Site.Name, now.Site.SHA256, old.Site.Name, old.Site.SHA256)
+	case now.Site != nil && sameInventories(old.Site, now.Site) != "":
+		add("site: the inventory %s that hosts are from is another", sameInventories(old.Site, now.Site))
 	}
 	if a, b := filterWords(old), filterWords(now); a != b {
 		add("filter: %s, was %s", b, a)

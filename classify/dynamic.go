@@ -95,9 +95,7 @@ func (a *Auditor) announcedPort(n *flow.Announcement) portKey {
 }
 
 // partyAt is whose an address is at a time.
-func (a *Auditor) partyAt(addr netip.Addr, at int64) party {
-	return a.partyOf(a.set.Lookup(addr, at), addr)
-}
+func (a *Auditor) partyAt(addr netip.Addr, at int64) party { return a.end(addr, at).who }
 
 func (d *dynamics) note(key controlKey, change func(*control)) {
 	c, ok := d.controls[key]

@@ -80,10 +80,13 @@ func (e *encryptions) add(a *Auditor, c *flow.Conn, j *judged, p *payload) {
 		return
 	}
 	o := j.option
-	f := e.flows[j.flow]
+	f := j.memo.payloads
 	if f == nil {
-		f = &flowPayloads{demand: o.demand, encrypted: map[string]*tally{}, clear: map[string]*tally{}}
-		e.flows[j.flow] = f
+		if f = e.flows[j.flow]; f == nil {
+			f = &flowPayloads{demand: o.demand, encrypted: map[string]*tally{}, clear: map[string]*tally{}}
+			e.flows[j.flow] = f
+		}
+		j.memo.payloads = f
 	}
 	switch {
 	case j.opens&openEncryption != 0:

@@ -14,7 +14,7 @@ import (
 var errNoException = errors.New("no exception can cover this finding")
 
 // ExceptionStanza is the entry of a site's exceptions that would cover a finding, in YAML. Who answers for it, why and until when is left empty: a site with empty
-// ones is refused, so that nobody approves by pasting.
+// ones is refused, so that nobody approves by pasting. A finding without connections is one that nobody saw.
 func ExceptionStanza(f *Finding) (string, error) {
 	switch {
 	case f.Kind != kindConnection:
@@ -41,13 +41,16 @@ func ExceptionStanza(f *Finding) (string, error) {
 		}
 		b.WriteString(text + "\n")
 	}
-	fmt.Fprintf(&b, "  # %s\n  # first seen %s, %s\n", comment(f.Summary), comment(f.First), plural(f.Connections, "connection"))
+	fmt.Fprintf(&b, "  # %s\n", comment(f.Summary))
+	if f.Connections > 0 {
+		fmt.Fprintf(&b, "  # first seen %s, %s\n", comment(f.First), plural(f.Connections, "connection"))
+	}
 	if f.satisfies() {
 		fmt.Fprintf(&b, "  # what is excepted satisfies no expectation: %s may then be missing, unless the site says under expect: that it need not be\n", comment(f.Flow))
 	}
-	fmt.Fprintf(&b, "  - id: %s\n", scalar("EX-"+f.ID))
-	line("from", scalar(f.Orig.party()), "")
-	line("to", scalar(f.Resp.party()), "")
+	fmt.Fprintf(&b, "  - id: %s\n", rules.YAMLText("EX-"+f.ID))
+	line("from", rules.YAMLText(f.Orig.party()), "")
+	line("to", rules.YAMLText(f.Resp.party()), "")
 	switch {
 	case known[0].HasPorts():
 		line("proto", proto, "")
@@ -76,14 +79,6 @@ func (e EndRef) party() string {
 		return e.IP
 	}
 	return e.name()
-}
-
-// scalar writes a value so that YAML reads the same text, whatever is in it.
-func scalar(s string) string {
-	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == "" && strings.Trim(s, "0123456789.-_eExXoO") != "" {
-		return s
-	}
-	return strconv.QuoteToASCII(s)
 }
 
 // comment keeps text on one line of printable characters.

@@ -76,12 +76,12 @@ type tracked struct {
 type expectations struct {
 	rows    map[expectKey]*tracked
 	parts   int // entries of ports and responders, all rows together
-	samples map[*rules.Flow][]seen
+	samples map[*rules.Flow]*[]seen
 	unkept  uint64
 }
 
 func newExpectations() expectations {
-	return expectations{rows: map[expectKey]*tracked{}, samples: map[*rules.Flow][]seen{}}
+	return expectations{rows: map[expectKey]*tracked{}, samples: map[*rules.Flow]*[]seen{}}
 }
 
 // unsatisfying is what a connection may not break if it is to satisfy an expectation.
@@ -104,14 +104,14 @@ func (e *expectations) add(a *Auditor, c *flow.Conn, j *judged) {
 	case j.verdict == excepted:
 		as = showsException
 	}
-	e.credit(a, c, j.option, &v, as, true)
+	e.credit(a, c, j, j.option, &v, as, true)
 	for i := range j.shared {
-		e.credit(a, c, j.shared[i].option, &j.shared[i].view, as, false)
+		e.credit(a, c, j, j.shared[i].option, &j.shared[i].view, as, false)
 	}
 }
 
 // credit counts a connection for one flow: as its outcome shows, but no more than as.
-func (e *expectations) credit(a *Auditor, c *flow.Conn, o *option, v *view, as showing, named bool) {
+func (e *expectations) credit(a *Auditor, c *flow.Conn, j *judged, o *option, v *view, as showing, named bool) {
 	if o.Flow.Pack.Kind == rules.Baseline || v.from.Addr().IsUnspecified() || standsForMany(v.orig) {
 		return
 	}
@@ -125,10 +125,10 @@ func (e *expectations) credit(a *Auditor, c *flow.Conn, o *option, v *view, as s
 	}
 	from, to := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
 	if !o.Reversed {
-		e.track(a, c, o, v, from, to, s, named)
+		e.track(a, c, j, e.row(j, c, o, v, from, false), o, v, from, to, s, named)
 	}
 	if o.Reversed || o.Flow.Originator == "either" && holds(v.resp, o.fromRoles) {
-		e.track(a, c, o, v, to, from, s, named)
+		e.track(a, c, j, e.row(j, c, o, v, to, true), o, v, to, from, s, named)
 	}
 }
 
@@ -142,16 +142,50 @@ func holds(m *rules.Membership, roles []string) bool {
 	return slices.ContainsFunc(m.Roles, func(r rules.HeldRole) bool { return slices.Contains(roles, r.Role) })
 }
 
-func (e *expectations) track(a *Auditor, c *flow.Conn, o *option, v *view, from, to party, s showing, named bool) {
-	key := expectKey{o.Flow, from}
-	t := e.rows[key]
-	if t == nil {
+// row is what the originating end of an expectation did on its flow, and the flow's samples; nil where there is no room.
+func (e *expectations) row(j *judged, c *flow.Conn, o *option, v *view, who party, byResp bool) memoRow {
+	var place *memoRow
+	if !v.flipped && v.from == c.Orig {
+		place = j.memo.row(o, byResp)
+	}
+	if place != nil && place.tracked != nil {
+		return *place
+	}
+	j.memo.loose = j.memo.loose || place == nil
+	r := memoRow{option: o, byResp: byResp}
+	key := expectKey{o.Flow, who}
+	if r.tracked = e.rows[key]; r.tracked == nil {
 		if len(e.rows) >= maxTracked {
 			e.unkept++
-			return
+			j.memo.loose = true
+			return r
 		}
-		t = &tracked{}
-		e.rows[key] = t
+		r.tracked = &tracked{}
+		e.rows[key] = r.tracked
+	}
+	if r.samples = e.samples[o.Flow]; r.samples == nil {
+		r.samples = new([]seen)
+		e.samples[o.Flow] = r.samples
+	}
+	if place != nil {
+		*place = r
+	}
+	return r
+}
+
+// samplesOf are connections that satisfied a flow.
+func (e *expectations) samplesOf(f *rules.Flow) []seen {
+	if list := e.samples[f]; list != nil {
+		return *list
+	}
+	return nil
+}
+
+// track counts a connection for an expectation of one end.
+func (e *expectations) track(a *Auditor, c *flow.Conn, j *judged, r memoRow, o *option, v *view, from, to party, s showing, named bool) {
+	t := r.tracked
+	if t == nil {
+		return
 	}
 	t.named = t.named || named
 	t.add(c, s)
@@ -160,28 +194,28 @@ func (e *expectations) track(a *Auditor, c *flow.Conn, o *option, v *view, from,
 	}
 	if s == showsUse {
 		t.proxied = t.proxied || o.Proxied
-		a.schedules.use(a, key, c)
-		e.samples[o.Flow] = keepFirst(e.samples[o.Flow], maxSamples, c, v)
+		a.schedules.use(a, expectKey{o.Flow, from}, c)
+		*r.samples = keepFirst(*r.samples, maxSamples, c, v)
 	}
 	if allPorts(o.Flow) {
 		for _, r := range a.set.PortsOf(o.Flow, v.resp.Host) {
 			if r.Contains(v.port) {
-				part(e, &t.ports, r, c, s)
+				j.memo.loose = !part(e, &t.ports, r, c, s) || j.memo.loose
 			}
 		}
 	}
 	if o.Flow.SatisfiedBy == "each" {
-		part(e, &t.responders, to, c, s)
+		j.memo.loose = !part(e, &t.responders, to, c, s) || j.memo.loose
 	}
 }
 
-// part counts a connection for one port or one responder.
-func part[K comparable](e *expectations, parts *map[K]*use, key K, c *flow.Conn, s showing) {
+// part counts a connection for one port or one responder; false where there is no room.
+func part[K comparable](e *expectations, parts *map[K]*use, key K, c *flow.Conn, s showing) bool {
 	u := (*parts)[key]
 	if u == nil {
 		if e.parts >= maxTracked {
 			e.unkept++
-			return
+			return false
 		}
 		if *parts == nil {
 			*parts = map[K]*use{}
@@ -191,6 +225,7 @@ func part[K comparable](e *expectations, parts *map[K]*use, key K, c *flow.Conn,
 		e.parts++
 	}
 	u.add(c, s)
+	return true
 }
 
 func allPorts(f *rules.Flow) bool { return f.PortsMode != "alternatives" && len(f.Ports) > 1 }

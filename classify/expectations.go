@@ -112,7 +112,7 @@ func (a *Auditor) parties(h *rules.Host) []party {
 func (a *Auditor) expectationRow(x *expected, list []verdictOn, files []Input) Expectation {
 	f := x.flow
 	row := Expectation{Flow: f.Ref(), Title: f.Title, Service: a.service(f), Need: f.Need, Occurrence: f.Occurrence, From: f.From, To: f.To,
-		Hosts: len(list), Statuses: []StatusCount{}, Open: []HostStatus{}, Observed: []string{}, Samples: evidence(a.expect.samples[f], files), Cite: cites(f)}
+		Hosts: len(list), Statuses: []StatusCount{}, Open: []HostStatus{}, Observed: []string{}, Samples: evidence(a.expect.samplesOf(f), files), Cite: cites(f)}
 	var counts [numStatuses]int
 	silent := 0
 	for _, s := range list {

@@ -84,7 +84,9 @@ func (t *trail) changes(f *Finding) (list []Change, contradicts []string) {
 			}
 		}
 	}
-	if stanza, err := ExceptionStanza(f); err == nil {
+	asked := *f
+	asked.Connections = 0 // one is explained, whether somebody saw it or only thought of it
+	if stanza, err := ExceptionStanza(&asked); err == nil {
 		list = append(list, Change{What: "approve it as an exception", YAML: "exceptions:\n" + stanza, Gives: excepted.String()})
 	}
 	contradicts = slices.Compact(contradicts)
@@ -106,7 +108,7 @@ func (t *trail) mend(r *remedy, k *checked) error {
 
 func (t *trail) mendOne(r *remedy, k *checked, w why) error {
 	f, site := k.Flow, t.a.set.Site
-	ref := scalar(f.Ref())
+	ref := rules.YAMLText(f.Ref())
 	switch {
 	case w == whySourcePort:
 		return t.mendSource(r, k)
@@ -122,7 +124,7 @@ func (t *trail) mendOne(r *remedy, k *checked, w why) error {
 			at = site.Stated(e)
 		}
 		name = f.Pack.Name + "/" + name
-		r.add("conditions", fmt.Sprintf(`{name: %s, state: "%s"}`, scalar(name), state), "turn the condition "+name+" "+state, at)
+		r.add("conditions", fmt.Sprintf(`{name: %s, state: "%s"}`, rules.YAMLText(name), state), "turn the condition "+name+" "+state, at)
 	case w == whyUnannounced:
 		r.add("dynamic", fmt.Sprintf(`{flow: %s, accept: range, source: "", approver: ""}`, ref), "accept the dynamic range of "+f.Ref()+" without an announcement", rules.Pos{})
 	default:
@@ -137,7 +139,7 @@ func (t *trail) mendSource(r *remedy, k *checked) error {
 	if host == nil || k.Flow.SourcePorts != "ephemeral" && k.Flow.SourcePorts != "" || len(k.sources) == 0 {
 		return errStated
 	}
-	name := scalar(host.Name)
+	name := rules.YAMLText(host.Name)
 	for _, os := range rules.OSNames() {
 		if host.SourceRange == "" && os != host.OS && inRanges(port, t.a.set.EphemeralOf(k.Flow.Pack, os)) {
 			r.add("hosts", fmt.Sprintf("{name: %s, os: %s}", name, os), fmt.Sprintf("say that the OS of %s is %s", host.Name, os), t.a.set.Site.Stated(&host.OS, host))
@@ -171,7 +173,7 @@ func (t *trail) portRemedy(f *rules.Flow) (*remedy, error) {
 			quoted = append(quoted, strconv.Quote(p))
 		}
 	}
-	r.add("ports", fmt.Sprintf(`{flow: %s, ports: [%s], to: [%s], source: "", approver: ""}`, scalar(f.Ref()), strings.Join(quoted, ", "), scalar(host.Name)),
+	r.add("ports", fmt.Sprintf(`{flow: %s, ports: [%s], to: [%s], source: "", approver: ""}`, rules.YAMLText(f.Ref()), strings.Join(quoted, ", "), rules.YAMLText(host.Name)),
 		fmt.Sprintf("give %s the port %d at %s, with the source that knows it and who approves", f.Ref(), v.port, host.Name), at)
 	cand := rules.Candidate{Flow: f, Port: rules.PortExact}
 	o := t.a.newOption(cand, v.orig.Host, t.c.Proto, 0)
@@ -223,18 +225,18 @@ func (t *trail) giveRole(r *remedy, m *rules.Membership, e rules.End, wanted []s
 	if i < 0 || m.Translation != "" || isGroup(m, e.Addr) || f.Pack.Kind == rules.Local {
 		return false
 	}
-	role := scalar(wanted[i])
+	role := rules.YAMLText(wanted[i])
 	if m.Host == nil {
 		name := strings.NewReplacer(".", "-", ":", "-").Replace(e.Addr.String())
-		r.add("hosts", fmt.Sprintf("{name: host-%s, addresses: [%s], roles: [%s]}", name, scalar(e.Addr.String()), role),
+		r.add("hosts", fmt.Sprintf("{name: host-%s, addresses: [%s], roles: [%s]}", name, rules.YAMLText(e.Addr.String()), role),
 			fmt.Sprintf("name the host %s and give it the role %s", e.Addr, wanted[i]), rules.Pos{})
 		return true
 	}
 	roles := make([]string, 0, len(m.Host.Roles)+1)
 	for _, own := range m.Host.Roles {
-		roles = append(roles, scalar(own))
+		roles = append(roles, rules.YAMLText(own))
 	}
-	r.add("hosts", fmt.Sprintf("{name: %s, roles: [%s]}", scalar(m.Host.Name), strings.Join(append(roles, role), ", ")),
+	r.add("hosts", fmt.Sprintf("{name: %s, roles: [%s]}", rules.YAMLText(m.Host.Name), strings.Join(append(roles, role), ", ")),
 		fmt.Sprintf("give %s the role %s", m.Host.Name, wanted[i]), t.a.set.Site.Stated(m.Host))
 	return true
 }

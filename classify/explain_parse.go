@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -29,9 +30,13 @@ func (d Described) Conn(set *rules.Set) (c *flow.Conn, assumed string, err error
 		return nil, "", fmt.Errorf("%.80q is no connection: write 'tcp 192.0.2.7:49822 > 192.0.2.9:9876'", d.Text)
 	}
 	c = &flow.Conn{First: d.At, Last: d.At, KnownBy: flow.KnownByHandshake, Outcome: flow.Seen, OrigPackets: 1, RespPackets: 1}
-	protos := rules.ProtoOf(strings.TrimSuffix(words[0], "6"))
+	protos := rules.ProtoOf(strings.TrimSuffix(strings.ToLower(words[0]), "6"))
 	if len(protos) == 0 {
-		return nil, "", fmt.Errorf("unknown protocol %.40q: write tcp, udp or icmp", words[0])
+		text := fmt.Sprintf("unknown protocol %.40q: write tcp, udp or icmp", words[0])
+		if n := rules.Nearest(words[0], []string{"tcp", "udp", "icmp", "sctp"}); n != "" {
+			text += fmt.Sprintf("; did you mean %q?", n)
+		}
+		return nil, "", errors.New(text)
 	}
 	c.Proto = protos[0]
 	if c.Orig, c.Resp, err = describedEnds(set, words[1], words[3], d.At); err != nil {

@@ -171,6 +171,7 @@ func TestDescribed(t *testing.T) {
 		"tcp agnt-1 > server-1:9876":                           `error "agnt-1" is no address and no host of the site; did you mean "agent-1"?`,
 		"tcp 10.0.0.1:50000 > 10.0.0.10":                       `error "tcp 10.0.0.1:50000 > 10.0.0.10" has no responder port: write ADDRESS:PORT, IPv6 in brackets`,
 		"tcp 10.0.0.1 10.0.0.10":                               `error "tcp 10.0.0.1 10.0.0.10" is no connection: write 'tcp 192.0.2.7:49822 > 192.0.2.9:9876'`,
+		"tpc 10.0.0.1 > 10.0.0.10":                             `error unknown protocol "tpc": write tcp, udp or icmp; did you mean "tcp"?`,
 		"frob 10.0.0.1 > 10.0.0.10":                            `error unknown protocol "frob": write tcp, udp or icmp`,
 		"tcp 2001:db8::1 > 10.0.0.10:1":                        `error "2001:db8::1" and "10.0.0.10:1" have no addresses of one family`,
 		"icmp 10.0.0.1 > 10.0.0.2 300":                         `error "300" is no ICMP type and code: write 8/0`,

@@ -86,6 +86,9 @@ type seen struct {
 
 // keepFirst adds c to a list of at most limit connections that holds the first in the inputs, in order.
 func keepFirst(list []seen, limit int, c *flow.Conn, v *view) []seen {
+	if n := len(list); n > 0 && n >= limit && c.ID.Compare(list[n-1].id) > 0 {
+		return list
+	}
 	i, kept := slices.BinarySearchFunc(list, c.ID, func(s seen, id flow.ConnID) int { return s.id.Compare(id) })
 	if kept || i >= limit {
 		return list
@@ -113,13 +116,17 @@ func (fs *findings) add(a *Auditor, c *flow.Conn, j *judged) {
 	if j.verdict == documented {
 		return
 	}
-	key := a.findingKeyOf(c, j)
-	f := fs.byKey[key]
+	f := j.memo.folded
 	if f == nil {
-		if f = fs.insert(key, c, j); f == nil {
+		key := a.findingKeyOf(c, j)
+		if f = fs.byKey[key]; f == nil {
+			f = fs.insert(key, c, j)
+		}
+		if f == nil {
 			fs.overflow++
 			return
 		}
+		j.memo.folded = f
 	}
 	f.add(a, c, j)
 }

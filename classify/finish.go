@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"pcapaudit/rules"
 )
 
 // ErrLedger says that a ledger does not balance: the audit must not be trusted.
@@ -13,6 +15,7 @@ var ErrLedger = errors.New("a ledger does not balance")
 // Finish gives the audit of everything observed so far. It may be called again, with more observed between the calls: it leaves what was summed up as it was, and the audit
 // is the caller's. On an error that is ErrLedger the audit is complete and says what does not balance.
 func (a *Auditor) Finish(c Capture) (*Audit, error) {
+	a.settleAll()
 	observed := a.sight
 	defer func() { a.sight, a.open.judged, a.open.pending = observed, 0, 0 }()
 	a.sight = a.sight.withOpaque(a, &c)
@@ -35,10 +38,11 @@ func (a *Auditor) Finish(c Capture) (*Audit, error) {
 		OutOfScope: reasonTotals(a.sums.whys[:], whyNames[:]), Unverified: reasonTotals(a.sums.opens[:], openNames[:]),
 		Encryption: a.encryptions.export(a), Observations: a.encryptions.observations(c.Inputs),
 		Timeline: a.timeline(), Matrix: a.matrix.export(a), SourcePorts: a.sums.portProfiles(), Exceptions: a.sums.exceptionUses(a.set.Site),
-		Warnings: notNil(slices.Concat(a.opts.Warnings, undescribed)), Residuals: a.residuals(&c),
+		Inventory: a.inventory(w),
+		Warnings:  notNil(slices.Concat(a.opts.Warnings, undescribed)), Residuals: a.residuals(&c),
 	}
 	v := &a.sums.verdicts
-	f := Basis{Site: a.set.Site != nil, Judged: a.sums.observed - v[outOfScope].connections, Deviations: v[deviation].connections, Unexpected: a.sums.deciding,
+	f := Basis{Site: a.set.Site != nil, Drafts: a.drafts(), Judged: a.sums.observed - v[outOfScope].connections, Deviations: v[deviation].connections, Unexpected: a.sums.deciding,
 		Coupled: len(couplings), Missing: open.missing, Attempted: open.attempted, Indeterminate: v[indeterminate].connections, Open: a.open.judged, Pending: a.open.pending, Untestable: open.untestable,
 		Cut: notNil(c.cut()), Interrupted: c.Interrupted, Evicted: c.Evicted, Loss: c.lossPercent(), Bound: a.lossBound(), PairLoss: notNil(a.losses.doubts()), Undecoded: c.undecodedPercent(), Refused: c.Refused}
 	out.Result = f.result()
@@ -108,12 +112,25 @@ func (a *Auditor) packRefs() []PackRef {
 	return list
 }
 
+// drafts is how many of the packs and the site nobody has reviewed.
+func (a *Auditor) drafts() (n int) {
+	for _, p := range a.set.Packs {
+		if p.Status == rules.DraftStatus {
+			n++
+		}
+	}
+	if a.set.Site != nil && a.set.Site.Status == rules.DraftStatus {
+		n++
+	}
+	return n
+}
+
 func (a *Auditor) siteRef() *SiteRef {
 	s := a.set.Site
 	if s == nil {
 		return nil
 	}
-	return &SiteRef{Name: s.Name, File: s.File, SHA256: s.SHA256, Hosts: len(s.Hosts)}
+	return &SiteRef{Name: s.Name, Status: string(s.Status), File: s.File, SHA256: s.SHA256, Hosts: len(s.Hosts), Inventories: a.inventoryRefs()}
 }
 
 // Lists in the JSON are never null.

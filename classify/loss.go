@@ -55,14 +55,20 @@ func (l *losses) add(a *Auditor, c *flow.Conn, j *judged) {
 	if c.Proto != flow.TCP || !c.Missed.Followed || j.why&whyOutsidePeriod != 0 {
 		return
 	}
-	v := &j.view
-	from, to := v.from.Addr(), v.to.Addr()
-	s := l.of(networkPair{a.sight.network(from), a.sight.network(to)}.ordered())
-	stated := a.set.Sees(from, to) == rules.Seen
+	v, s, stated := &j.view, j.memo.loss, j.memo.stated
+	if s == nil {
+		from, to := v.from.Addr(), v.to.Addr()
+		before := l.unkept
+		s = l.of(networkPair{a.end(from, c.First).network, a.end(to, c.First).network}.ordered())
+		stated = a.set.Sees(from, to) == rules.Seen
+		if l.unkept == before {
+			j.memo.loss, j.memo.stated = s, stated
+		}
+	}
 	s.stated = s.stated || stated
 	s.judged = s.judged || j.verdict != outOfScope
 	s.outside = s.outside || a.set.Site != nil && !(v.orig.Inside && v.resp.Inside)
-	for _, sum := range []*lossSum{s, &l.total} {
+	for _, sum := range [...]*lossSum{s, &l.total} {
 		sum.tcp++
 		if c.Visibility != flow.BothSides {
 			sum.oneSided++

@@ -24,16 +24,15 @@ func (v *view) respEnd() rules.End { return rules.End{Addr: v.to.Addr(), Of: v.r
 
 // viewOf is the connection as the capture layer saw it, turned where the other end opened it for certain: where a broadcast or multicast address, which opens
 // nothing, would be its originator, and where a TFTP request announced it.
-func (a *Auditor) viewOf(c *flow.Conn) view {
-	v := view{from: c.Orig, to: c.Resp, orig: a.set.Lookup(c.Orig.Addr(), c.First), sure: !c.KnownBy.Uncertain()}
-	if isGroup(v.orig, c.Orig.Addr()) || a.transfer(c) {
-		v = a.flippedView(c)
+func (a *Auditor) viewOf(c *flow.Conn, r *route) view {
+	if r.groups || a.transfer(c) {
+		a.current = nil
+		v := a.flippedView(c)
 		v.flipped, v.sure = false, true
 		return v
 	}
-	v.resp, v.port = a.set.Responder(c.Resp, c.First)
-	v.sure = v.sure || isGroup(v.resp, c.Resp.Addr())
-	return v
+	a.current = r
+	return view{from: c.Orig, to: c.Resp, orig: r.from.of, resp: r.respOf, port: r.inner, sure: r.group || !c.KnownBy.Uncertain()}
 }
 
 // isGroup is true for multicast addresses and for the broadcast addresses of the site's networks.
@@ -42,7 +41,7 @@ func isGroup(m *rules.Membership, a netip.Addr) bool {
 }
 
 func (a *Auditor) flippedView(c *flow.Conn) view {
-	v := view{from: c.Resp, to: c.Orig, orig: a.set.Lookup(c.Resp.Addr(), c.First), flipped: true}
+	v := view{from: c.Resp, to: c.Orig, orig: a.end(c.Resp.Addr(), c.First).of, flipped: true}
 	v.resp, v.port = a.set.Responder(c.Orig, c.First)
 	return v
 }
@@ -85,9 +84,25 @@ type option struct {
 	named         bool              // a pack gives names to the responder's role
 	accepted      bool              // the site accepts ports without an announcement
 	acceptedPorts []rules.PortRange // those that it accepts; empty is all
+	state         rules.State       // of its condition, where steady
+	steady        bool              // the condition is the same at all times
+	alone         bool              // a product's, and in no pair of coupled flows
+	paired        bool              // in one
 }
 
+// plan is what the rules say of a connection in one orientation. That of its route is remembered there.
 func (a *Auditor) plan(c *flow.Conn, v *view) *plan {
+	r := a.current
+	if v != &a.views[0] || r == nil {
+		return a.planOf(c, v)
+	}
+	if r.planned != v.resp {
+		r.planned, r.plan = v.resp, a.planOf(c, v)
+	}
+	return r.plan
+}
+
+func (a *Auditor) planOf(c *flow.Conn, v *view) *plan {
 	key := planKey{proto: c.Proto, port: a.set.PortClass(v.port)}
 	if a.set.Site != nil {
 		key.orig, _ = v.orig.Classes()
@@ -134,7 +149,8 @@ func (a *Auditor) newOption(cand rules.Candidate, orig *rules.Host, proto flow.P
 	if proto.HasPorts() {
 		o.sources, o.anySource = a.set.SourcePorts(orig, cand.Flow)
 	}
-	o.named = a.set.NamedRole(cand.To.Role)
+	o.named, o.alone, o.paired = a.set.NamedRole(cand.To.Role), a.coupled.alone(cand.Flow), len(a.coupled.pairs[cand.Flow]) > 0
+	o.state, o.steady = a.set.SteadyCondition(cand.Flow)
 	o.demand, o.ciphers = a.demand(cand.Flow), ciphersOf(cand.Flow)
 	if (cand.Port == rules.PortDynamic || cand.Port == rules.PortRanged) && cand.Flow.AnnouncedBy != "" {
 		o.opens |= openAnnouncement
@@ -227,7 +243,7 @@ func (a *Auditor) check(c *flow.Conn, v *view, o *option) checked {
 		k.opens |= openEncryption
 	}
 	if o.Flow.Condition != "" {
-		switch a.set.Condition(o.Flow, c.First) {
+		switch a.condition(o, c.First) {
 		case rules.Off:
 			if a.set.Site == nil {
 				k.unknown = true // a default of the pack is nobody's word
@@ -248,6 +264,14 @@ func (a *Auditor) check(c *flow.Conn, v *view, o *option) checked {
 		k.announcement(a, c)
 	}
 	return k
+}
+
+// condition is the state of a flow's condition at a time.
+func (a *Auditor) condition(o *option, at int64) rules.State {
+	if o.steady {
+		return o.state
+	}
+	return a.set.Condition(o.Flow, at)
 }
 
 // announcement checks whether a control conversation announced the port.

@@ -60,6 +60,10 @@ func (m *matrix) add(a *Auditor, c *flow.Conn, j *judged) {
 	if a.set.Site == nil {
 		return
 	}
+	if j.memo.cell != nil {
+		j.memo.cell.add(c)
+		return
+	}
 	k := matrixKey{from: m.role(j.view.orig), to: m.role(j.view.resp), flow: j.flow, port: -1, verdict: j.verdict}
 	if j.flow == nil {
 		k.proto, k.port = c.Proto, servicePort(c, &j.view)
@@ -67,9 +71,13 @@ func (m *matrix) add(a *Auditor, c *flow.Conn, j *judged) {
 	if o := j.option; o != nil && !j.why.reversed() {
 		k.from, k.to = played(o.From, k.from), played(o.To, k.to)
 	}
-	if t := m.cell(k); t != nil {
-		t.add(c)
+	t := m.cell(k)
+	if t == nil {
+		j.memo.loose = true
+		return
 	}
+	t.add(c)
+	j.memo.cell = t
 }
 
 // reversed is a deviation of which the originator plays the flow's responder.

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 
@@ -22,12 +23,20 @@ type nameKey struct {
 	addr  netip.Addr
 }
 
+// aliases are the names of an address as one host knows it.
+type aliases struct {
+	list []alias
+	one  [1]alias // most have one
+	gone bool     // all were forgotten: there may be others under the key
+}
+
 // alias is one name of an address.
 type alias struct {
 	name, chain string
 	origin      flow.NameOrigin
 	from, until int64          // packet time; until is the last valid one
 	means       *rules.Meaning // nil: nothing in packs and site
+	told        *answered      // of a name that DNS told: its last address; nil where that is not known
 }
 
 func (k *alias) valid(at int64) bool { return k.from <= at && at <= k.until }
@@ -49,10 +58,12 @@ func (k knownBy) String() string { return knownByNames[k] }
 
 // names is who knows which addresses by which names.
 type names struct {
-	known  map[nameKey][]alias
+	known  map[nameKey]*aliases
+	grown  uint64    // generation: how often known got another key
+	meant  uint64    // generation: how often a name with a meaning was learned
 	order  []nameKey // of the names in known, oldest first from next on
 	next   int
-	told   map[askedKey]answered
+	told   map[askedKey]*answered
 	claims map[claimKey]*claim
 	drifts map[driftKey]*drift
 	unkept uint64 // valid names that were forgotten, and issues and answers without room
@@ -101,7 +112,7 @@ type drift struct {
 }
 
 func newNames() names {
-	return names{known: map[nameKey][]alias{}, told: map[askedKey]answered{}, claims: map[claimKey]*claim{}, drifts: map[driftKey]*drift{}}
+	return names{known: map[nameKey]*aliases{}, told: map[askedKey]*answered{}, claims: map[claimKey]*claim{}, drifts: map[driftKey]*drift{}}
 }
 
 // LearnName takes a name as it is seen, before connections that begin later are observed. It keeps nothing of n but its strings.
@@ -114,9 +125,14 @@ func (a *Auditor) LearnName(n *flow.Name) {
 	if k.until == 0 {
 		k.until = 1<<63 - 1
 	}
-	a.names.learn(key, k)
+	at := a.names.learn(key, k)
 	if n.Origin == flow.NameDNS {
-		a.names.answer(askedKey{key.asker, n.Name, key.addr.Is6()}, answered{key.addr, k.from, k.until})
+		if at.told == nil {
+			at.told = a.names.asked(askedKey{key.asker, n.Name, key.addr.Is6()})
+		}
+		if at.told != nil {
+			at.told.answer(answered{key.addr, k.from, k.until})
+		}
 	}
 	if n.Origin == flow.NameDNS && k.means != nil && len(k.means.Stated()) > 0 && !k.means.Documents(key.addr) && n.At >= a.from && n.At < a.until {
 		a.names.drift(n, key, k.means)
@@ -131,28 +147,40 @@ func (a *Auditor) meaning(n *flow.Name) *rules.Meaning {
 	return a.set.ByName(n.Chain)
 }
 
-// learn adds a name, or prolongs one that is known.
-func (n *names) learn(key nameKey, k alias) {
-	list := n.known[key]
+// learn adds a name, or prolongs one that is known, and gives it, until another is learned.
+func (n *names) learn(key nameKey, k alias) *alias {
+	held := n.known[key]
+	if held == nil {
+		held = &aliases{}
+		held.list = held.one[:0]
+		n.known[key] = held
+		n.grown++
+	}
+	list := held.list
 	for i := range list {
 		old := &list[i]
-		if old.name == k.name && old.chain == k.chain && old.origin == k.origin && k.from <= old.until && old.from <= k.until {
+		if k.from <= old.until && old.from <= k.until && old.origin == k.origin && old.name == k.name && old.chain == k.chain {
 			old.from, old.until = min(old.from, k.from), max(old.until, k.until)
-			return
+			return old
 		}
+	}
+	if k.means != nil {
+		n.meant++
 	}
 	if len(list) >= maxNamesOf {
 		for i := range list {
 			if old := &list[i]; old.name == k.name && old.chain == k.chain && old.origin == k.origin && old.until < k.until {
 				old.until = k.until // told before and told again: a long connection may have begun by the first answer
-				return
+				return old
 			}
 		}
-		n.forget(&list[oldest(list)], k.from)
-		list[oldest(list)] = k
-		return
+		i := oldest(list)
+		n.forget(&list[i], k.from)
+		list[i] = k
+		return &list[i]
 	}
-	n.known[key] = append(list, k)
+	held.list = append(list, k)
+	learned := &held.list[len(list)]
 	n.order = append(n.order, key)
 	if len(n.order)-n.next > maxNames {
 		n.drop(n.order[n.next], k.from)
@@ -161,18 +189,51 @@ func (n *names) learn(key nameKey, k alias) {
 	if n.next > maxNames {
 		n.order, n.next = slices.Clone(n.order[n.next:]), 0
 	}
+	return learned
 }
 
-func (n *names) answer(k askedKey, given answered) {
-	old, known := n.told[k]
-	if !known && len(n.told) >= maxNames {
-		n.unkept++
-		return
+// asked is where the last answer to a host's question is kept, for good; nil where there is no room.
+func (n *names) asked(k askedKey) *answered {
+	t := n.told[k]
+	if t == nil {
+		if len(n.told) >= maxNames {
+			n.unkept++
+			return nil
+		}
+		t = &answered{from: math.MinInt64, until: math.MinInt64}
+		n.told[k] = t
 	}
-	if known && old.addr == given.addr && given.from <= old.until {
-		given.from = old.from
+	return t
+}
+
+func (t *answered) answer(given answered) {
+	if t.addr == given.addr && given.from <= t.until {
+		given.from = t.from
 	}
-	n.told[k] = given
+	*t = given
+}
+
+// knownTo gives the names of an address as a host knows it; none where it knows none.
+func (n *names) knownTo(key nameKey) []alias {
+	if held := n.known[key]; held != nil {
+		return held.list
+	}
+	return nil
+}
+
+// alongRoute is knownTo for the responder of a route and its originator.
+func (n *names) alongRoute(r *route) []alias {
+	if r.known != nil && !r.known.gone {
+		return r.known.list
+	}
+	if r.asked == n.grown+1 {
+		return nil
+	}
+	r.known, r.asked = n.known[nameKey{r.from.who, r.resp}], n.grown+1
+	if r.known == nil {
+		return nil
+	}
+	return r.known.list
 }
 
 // oldest is the name that was told least recently.
@@ -194,12 +255,11 @@ func (n *names) forget(k *alias, now int64) {
 
 // drop forgets the oldest name of a key.
 func (n *names) drop(key nameKey, now int64) {
-	list := n.known[key]
-	i := oldest(list)
-	n.forget(&list[i], now)
-	if list = slices.Delete(list, i, i+1); len(list) > 0 {
-		n.known[key] = list
-	} else {
+	held := n.known[key]
+	i := oldest(held.list)
+	n.forget(&held.list[i], now)
+	if held.list = slices.Delete(held.list, i, i+1); len(held.list) == 0 {
+		held.gone = true
 		delete(n.known, key)
 	}
 }
@@ -226,7 +286,16 @@ func (a *Auditor) identify(c *flow.Conn, v *view) {
 	if !a.set.HasNames() || len(a.names.known) == 0 && len(c.Facts) == 0 || v.resp.Translation != "" {
 		return
 	}
-	list := a.names.known[nameKey{a.partyOf(v.orig, v.from.Addr()), v.to.Addr()}]
+	r := a.current
+	if v != &a.views[0] {
+		r = nil
+	}
+	var list []alias
+	if r != nil {
+		list = a.names.alongRoute(r)
+	} else {
+		list = a.names.knownTo(nameKey{a.partyOf(v.orig, v.from.Addr()), v.to.Addr()})
+	}
 	var means *rules.Meaning
 	found, told := 0, false
 	for i := range list {
@@ -257,9 +326,20 @@ func (a *Auditor) identify(c *flow.Conn, v *view) {
 	if means == nil {
 		return
 	}
-	if named := a.set.Named(v.resp, means); named != v.resp || v.resp.Host == nil {
+	if named := a.namedBy(r, v.resp, means); named != v.resp || v.resp.Host == nil {
 		v.resp, v.named = named, by
 	}
+}
+
+// namedBy is what is known of a responder that goes by a name. That of its route is remembered there.
+func (a *Auditor) namedBy(r *route, of *rules.Membership, means *rules.Meaning) *rules.Membership {
+	if r == nil {
+		return a.set.Named(of, means)
+	}
+	if r.means != means {
+		r.means, r.named = means, a.set.Named(of, means)
+	}
+	return r.named
 }
 
 // claims says whether the originator uses a name for the responder.
@@ -307,7 +387,7 @@ func (n *names) of(a *Auditor, c *flow.Conn, v *view) []string {
 	}
 	if len(n.known) > 0 {
 		for _, asker := range [...]party{a.partyOf(v.orig, v.from.Addr()), {}} {
-			for _, k := range n.known[nameKey{asker, v.to.Addr()}] {
+			for _, k := range n.knownTo(nameKey{asker, v.to.Addr()}) {
 				if k.valid(c.First) {
 					add(k.name)
 				}
@@ -325,7 +405,7 @@ func (n *names) of(a *Auditor, c *flow.Conn, v *view) []string {
 // display is the best name of a responder: what DNS told the originator last, else its claim, else what anybody may know.
 func (n *names) display(a *Auditor, c *flow.Conn, v *view) (string, flow.NameOrigin) {
 	for _, asker := range [...]party{a.partyOf(v.orig, v.from.Addr()), {}} {
-		list := n.known[nameKey{asker, v.to.Addr()}]
+		list := n.knownTo(nameKey{asker, v.to.Addr()})
 		for i := len(list) - 1; i >= 0; i-- {
 			if list[i].valid(c.First) {
 				return list[i].name, list[i].origin

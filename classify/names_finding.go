@@ -43,17 +43,20 @@ func (n *names) claimed(a *Auditor, c *flow.Conn, j *judged) {
 // contradicted gives in words what DNS told the originator against a claim; "" where it told nothing, or the claimed name for the address at any time.
 func (n *names) contradicted(key nameKey, claim string, at int64) string {
 	told := ""
-	if known := n.told[askedKey{key.asker, claim, key.addr.Is6()}]; known.from <= at && at <= known.until {
-		told = "that name for " + known.addr.String()
-	}
-	for i := range n.known[key] {
-		k := &n.known[key][i]
+	list := n.knownTo(key)
+	for i := range list {
+		k := &list[i]
 		switch {
 		case k.origin != flow.NameDNS:
 		case k.name == claim, k.chain == claim:
 			return ""
 		case k.valid(at):
 			told = k.name
+		}
+	}
+	if told == "" {
+		if t := n.told[askedKey{key.asker, claim, key.addr.Is6()}]; t != nil && t.from <= at && at <= t.until {
+			told = "that name for " + t.addr.String()
 		}
 	}
 	return told

@@ -168,7 +168,7 @@ func TestNamesAreBounded(t *testing.T) {
 		n.Name = fmt.Sprintf("n%d.example", i)
 		a.LearnName(&n)
 	}
-	if list := a.names.known[nameKey{party{host: a.set.Site.Hosts[0]}, n.Addr}]; len(list) != maxNamesOf || a.names.unkept != maxNamesOf {
+	if list := a.names.knownTo(nameKey{party{host: a.set.Site.Hosts[0]}, n.Addr}); len(list) != maxNamesOf || a.names.unkept != maxNamesOf {
 		t.Errorf("%d names, %d forgotten", len(list), a.names.unkept)
 	}
 	a.names = newNames()
@@ -180,7 +180,7 @@ func TestNamesAreBounded(t *testing.T) {
 	}
 	key := nameKey{party{host: a.set.Site.Hosts[0]}, n.Addr}
 	for _, at := range []int64{start, n.At} {
-		if list := a.names.known[key]; len(list) != maxNamesOf || !slices.ContainsFunc(list, func(k alias) bool { return k.valid(at) }) {
+		if list := a.names.knownTo(key); len(list) != maxNamesOf || !slices.ContainsFunc(list, func(k alias) bool { return k.valid(at) }) {
 			t.Errorf("at %d: %+v", at, list)
 		}
 	}

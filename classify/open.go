@@ -61,6 +61,7 @@ func (a *Auditor) Witness(c *flow.Conn) {
 // observes has a connection count for what the capture point sees, for expectations and for coupled ports.
 func (a *Auditor) observes(c *flow.Conn, j *judged) {
 	a.sight.add(a, c, j)
+	a.unlisted.add(a, c, j)
 	if j.verdict != outOfScope {
 		a.expect.add(a, c, j)
 		a.coupled.add(a, c, j)
@@ -75,8 +76,9 @@ func (a *Auditor) over(c *flow.Conn) bool {
 // usesSchedules notes which flows with a schedule a connection used, and nothing else.
 func (a *Auditor) usesSchedules(c *flow.Conn, j *judged) {
 	if a.schedules.any && j.option != nil && j.verdict != outOfScope {
-		uses := newExpectations()
-		uses.add(a, c, j)
+		uses, apart := newExpectations(), *j
+		apart.memo = &memo{}
+		uses.add(a, c, &apart)
 	}
 }
 

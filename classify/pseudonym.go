@@ -76,6 +76,9 @@ func (a *Audit) sortAgain() {
 			return cmp.Or(cmp.Compare(slices.Index(statusNames[:], a.Status), slices.Index(statusNames[:], b.Status)), cmp.Compare(a.Host, b.Host))
 		})
 	}
+	if a.Inventory != nil {
+		a.Inventory.sort()
+	}
 	slices.SortFunc(a.Matrix, compareCells)
 	slices.SortFunc(a.SourcePorts, compareProfiles)
 }

@@ -2,6 +2,7 @@ package classify
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +33,7 @@ type Basis struct {
 	Undecoded     float64  `json:"undecoded_percent"`
 	Refused       uint64   `json:"refused_fragments"` // that overlap others
 
+	Drafts  int    `json:"drafts,omitempty"`  // packs, and the site, that a program drafted and nobody has reviewed
 	Open    uint64 `json:"open,omitempty"`    // connections in scope that went on when the audit was made, and were judged for expectations alone
 	Pending uint64 `json:"pending,omitempty"` // of them, those that will decide when they end
 }
@@ -44,12 +46,14 @@ type rule struct {
 
 // result applies the rules: any deviation, else any doubt, else clean.
 func (f *Basis) result() Result {
-	wrong, doubt := f.wrong(), f.doubt()
+	wrong, doubt, drafted := f.wrong(), f.doubt(), f.drafted()
 	switch {
 	case len(wrong) > 0:
-		return Result{Verdict: "deviations", Text: "the traffic judged deviates from the documents", Code: codeDeviations, Reasons: append(wrong, doubt...), Basis: *f}
+		return Result{Verdict: "deviations", Text: "the traffic judged deviates from the documents", Code: codeDeviations, Reasons: slices.Concat(wrong, doubt, drafted), Basis: *f}
 	case len(doubt) > 0:
-		return Result{Verdict: "inconclusive", Text: "no deviation found, but not everything could be judged", Code: codeInconclusive, Reasons: doubt, Basis: *f}
+		return Result{Verdict: "inconclusive", Text: "no deviation found, but not everything could be judged", Code: codeInconclusive, Reasons: slices.Concat(doubt, drafted), Basis: *f}
+	case len(drafted) > 0:
+		return Result{Verdict: "clean", Text: "no deviation from drafts found in the traffic judged; nobody has reviewed them", Code: codeClean, Reasons: drafted, Basis: *f}
 	}
 	return Result{Verdict: "clean", Text: "no deviation found in the traffic judged", Code: codeClean, Reasons: []string{}, Basis: *f}
 }
@@ -84,6 +88,11 @@ func (f *Basis) doubt() []string {
 		{f.Untestable > 0, plural(uint64(f.Untestable), "required periodic expectation") + " could not be tested"},
 		{f.Indeterminate > 0, plural(f.Indeterminate, "connection") + " could not be judged"},
 	})
+}
+
+// drafted is what the result rests on that nobody has reviewed: it decides nothing, and every result says so.
+func (f *Basis) drafted() []string {
+	return reasons([]rule{{f.Drafts > 0, plural(uint64(f.Drafts), "draft") + " among packs and site, reviewed by nobody: what fits them may be wrong all the same"}})
 }
 
 func reasons(list []rule) []string {

@@ -48,6 +48,18 @@ func TestResultRules(t *testing.T) {
 	}
 }
 
+// TestResultSaysDrafts holds that what nobody has reviewed stands in the first line of a clean result, and below every other.
+func TestResultSaysDrafts(t *testing.T) {
+	f := Basis{Site: true, Judged: 10, Bound: 1, Drafts: 2}
+	for _, verdict := range []string{"clean", "inconclusive", "deviations"} {
+		f.Interrupted, f.Missing = verdict != "clean", map[string]int{"deviations": 1}[verdict]
+		r := f.result()
+		if r.Verdict != verdict || !strings.HasPrefix(r.Reasons[len(r.Reasons)-1], "2 drafts ") || (verdict == "clean") != strings.Contains(r.Text, "drafts") {
+			t.Errorf("%s: %+v", verdict, r)
+		}
+	}
+}
+
 // quiet is a window in which every periodic required expectation of the test pack is observed.
 const quiet = `
 10.0.0.1:50000 > 10.0.0.10:9876 tcp established

@@ -173,6 +173,7 @@ func (a *Auditor) Scheduled(now int64) []ScheduledUse {
 	if !a.schedules.any {
 		return nil
 	}
+	a.settleAll()
 	a.people = a.sight.people()
 	a.losses.judge(a.lossBound())
 	var list []ScheduledUse

@@ -90,11 +90,11 @@ func (s *sight) add(a *Auditor, c *flow.Conn, j *judged) {
 	}
 	group := isGroup(v.resp, v.to.Addr())
 	from, to := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
-	if orig {
-		s.saw(from, !group && j.why != whyLinkControl)
+	if orig && !s.saw(&j.memo.orig, from, !group && j.why != whyLinkControl) {
+		j.memo.loose = true
 	}
-	if resp {
-		s.saw(to, j.why != whyLinkControl)
+	if resp && !s.saw(&j.memo.resp, to, j.why != whyLinkControl) {
+		j.memo.loose = true
 	}
 	if orig && group {
 		s.note(s.groups, s.network(v.from.Addr()))
@@ -102,26 +102,35 @@ func (s *sight) add(a *Auditor, c *flow.Conn, j *judged) {
 	if tunnel != "" {
 		s.hide(tunnel, from, to)
 	}
-	if orig && resp {
+	if orig && resp && !j.memo.both {
+		before := s.unkept
 		s.both(v)
+		j.memo.both = s.unkept == before
+		j.memo.loose = j.memo.loose || !j.memo.both
 	}
 }
 
-func (s *sight) saw(p party, direct bool) {
+// saw notes that a party sent something; known remembers where. It is false where there is no room.
+func (s *sight) saw(known **activity, p party, direct bool) bool {
 	if p.host == nil {
-		return
+		return true
 	}
-	n := s.hosts[p]
+	n := *known
+	if n == nil {
+		n = s.hosts[p]
+	}
 	if n == nil {
 		if len(s.hosts) >= maxSeenHosts {
 			s.unkept++
-			return
+			return false
 		}
 		n = &activity{}
 		s.hosts[p] = n
 	}
+	*known = n
 	n.connections++
 	n.direct = n.direct || direct
+	return true
 }
 
 // of is what a party was seen to send.

@@ -100,7 +100,10 @@ func (s *sums) judged(a *Auditor, c *flow.Conn, j *judged) {
 		s.exception(j)
 	}
 	if j.flow != nil {
-		s.kinds[j.flow.Pack.Kind][j.verdict].add(c)
+		if j.memo.kind == nil {
+			j.memo.kind = &s.kinds[j.flow.Pack.Kind][j.verdict]
+		}
+		j.memo.kind.add(c)
 	}
 	if j.option != nil && (j.verdict == documented || j.verdict == deviation) {
 		s.flow(a, c, j)
@@ -136,28 +139,43 @@ func (s *sums) exception(j *judged) {
 }
 
 func (s *sums) flow(a *Auditor, c *flow.Conn, j *judged) {
-	f := s.flows[j.flow]
+	f := j.memo.sum
 	if f == nil {
-		f = &flowSum{origs: map[party]struct{}{}, resps: map[party]struct{}{}}
-		s.flows[j.flow] = f
+		f = s.flowSum(j.flow)
+		j.memo.sum = f
 	}
 	f.add(c)
 	f.unknown = f.unknown || j.unknown
 	f.by[j.option.identifiedBy(&j.view)]++
-	s.host(f.origs, a.partyOf(j.view.orig, j.view.from.Addr()))
-	s.host(f.resps, a.partyOf(j.view.resp, j.view.to.Addr()))
+	if !j.memo.hosts {
+		orig := s.host(f.origs, a.partyOf(j.view.orig, j.view.from.Addr()))
+		resp := s.host(f.resps, a.partyOf(j.view.resp, j.view.to.Addr()))
+		j.memo.hosts = orig && resp
+		j.memo.loose = j.memo.loose || !j.memo.hosts
+	}
 }
 
-func (s *sums) host(set map[party]struct{}, p party) {
+func (s *sums) flowSum(of *rules.Flow) *flowSum {
+	f := s.flows[of]
+	if f == nil {
+		f = &flowSum{origs: map[party]struct{}{}, resps: map[party]struct{}{}}
+		s.flows[of] = f
+	}
+	return f
+}
+
+// host counts a host once; false where there is no room.
+func (s *sums) host(set map[party]struct{}, p party) bool {
 	if _, ok := set[p]; ok {
-		return
+		return true
 	}
 	if s.hosts >= maxFlowHosts {
 		s.unkept++
-		return
+		return false
 	}
 	s.hosts++
 	set[p] = struct{}{}
+	return true
 }
 
 // profile notes the source port where it is the originator's own choice and the originator is certain.
@@ -166,26 +184,35 @@ func (s *sums) profile(a *Auditor, c *flow.Conn, j *judged) {
 	if o.anySource || o.Flow.SourcePorts != "" && o.Flow.SourcePorts != "ephemeral" || !j.view.sure || j.view.translated() || c.Proto != flow.TCP && c.Proto != flow.UDP {
 		return
 	}
-	who := a.partyOf(j.view.orig, j.view.from.Addr())
-	p := s.profiles[who]
+	p := j.memo.profile
 	if p == nil {
-		if len(s.profiles) >= maxProfiles {
+		if p = s.profileOf(a.partyOf(j.view.orig, j.view.from.Addr())); p == nil {
 			s.unkept++
+			j.memo.loose = true
 			return
 		}
-		p = &profile{}
-		s.profiles[who] = p
-	}
-	for _, r := range o.sources {
-		if !slices.Contains(p.documented, r) {
-			p.documented = append(p.documented, r)
+		for _, r := range o.sources {
+			if !slices.Contains(p.documented, r) {
+				p.documented = append(p.documented, r)
+			}
 		}
+		j.memo.profile = p
 	}
 	p.ports.add(j.view.from.Port())
 	p.connections++
 	if j.why&whySourcePort != 0 {
 		p.outside++
 	}
+}
+
+// profileOf is that of a host, nil where there is no room.
+func (s *sums) profileOf(who party) *profile {
+	p := s.profiles[who]
+	if p == nil && len(s.profiles) < maxProfiles {
+		p = &profile{}
+		s.profiles[who] = p
+	}
+	return p
 }
 
 func (s *sums) totals() []Total {

@@ -25,6 +25,7 @@ type judged struct {
 	unknown           bool // documented while its condition is neither on nor off
 	exception         *rules.Exception
 	validity          rules.Validity
+	memo              *memo // where it is added up; valid until the next connection is judged
 }
 
 // shared is a further flow of which the connection breaks nothing that its expectation rests on, with the orientation in which that is so.
@@ -34,10 +35,19 @@ type shared struct {
 	met    bool // fully
 }
 
-// judge is the procedure of the verdict, one function a step.
-func (a *Auditor) judge(c *flow.Conn) judged {
+// judge gives a connection its verdict.
+func (a *Auditor) judge(c *flow.Conn) judged { return a.judgeAlong(c, a.route(c)) }
+
+func (a *Auditor) judgeAlong(c *flow.Conn, r *route) judged {
+	j := a.verdict(c, r)
+	j.memo = a.remembered(&j)
+	return j
+}
+
+// verdict is the procedure of the verdict, one function a step.
+func (a *Auditor) verdict(c *flow.Conn, r *route) judged {
 	v, flipped := &a.views[0], &a.views[0]
-	*v = a.viewOf(c)
+	*v = a.viewOf(c, r)
 	a.payload = payloadOf(c)
 	if !v.sure && !c.Proto.IsICMP() {
 		flipped = &a.views[1]
@@ -176,7 +186,7 @@ func (a *Auditor) reversedRoles(c *flow.Conn, v, _ *view) (judged, bool) {
 		if o.Port > rules.PortRanged || o.From.By == rules.ByReserved || o.To.By == rules.ByReserved || o.Proxied || o.bySource() {
 			continue
 		}
-		if a.set.Condition(o.Flow, c.First) != rules.Off {
+		if a.condition(o, c.First) != rules.Off {
 			best, why = o, whyOriginator
 			break
 		}

@@ -151,7 +151,7 @@ func (p *page) changes(e *classify.Explanation) {
 	}
 	p.head("What would make it documented")
 	if len(e.Changes) == 0 || e.Changes[0].Gives != "documented" {
-		p.line("  nothing that the site can say")
+		p.line("  nothing that the site can say of hosts, roles, ports and conditions")
 	}
 	for i, c := range e.Changes {
 		text := Clean(c.What) + place(c.At)

@@ -23,7 +23,8 @@ func (v *htmlView) inputs(a *classify.Audit) {
 	list, more := cut(a.Inputs, htmlInputs)
 	v.More.Inputs = more
 	for i, in := range a.Inputs {
-		v.Unhashed = v.Unhashed || in.SHA256 == ""
+		live := in.Format == classify.LiveFormat
+		v.Live, v.Unhashed = v.Live || live, v.Unhashed || in.SHA256 == "" && !live
 		if i < len(list) {
 			v.InputCards = append(v.InputCards, newInputView(i, &in))
 		}
@@ -50,9 +51,12 @@ func newInputView(number int, in *classify.Input) inputView {
 	add("Capture duration", duration(in.First, in.Last))
 	add("Earliest packet time", capinfosTime(in.First))
 	add("Latest packet time", capinfosTime(in.Last))
-	if in.SHA256 != "" {
+	switch {
+	case in.SHA256 != "":
 		add("SHA256", in.SHA256)
-	} else {
+	case in.Format == classify.LiveFormat:
+		add("SHA256", "none: watched live, nobody kept its packets")
+	default:
 		add("SHA256", "not computed (--hash none)")
 	}
 	add("Capture application", in.Application)

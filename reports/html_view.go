@@ -42,10 +42,13 @@ type htmlView struct {
 	Matrix     *matrixChart           // nil without a site
 	Timeline   *timelineChart         // nil where nothing has a time
 	Ports      *portChart             // nil where no source port is known
+	Inventory  *inventoryView         // nil where the site has no hosts from inventories
+	Lists      []classify.InventoryRef
 	InputCards []inputView
 	More       moreView
 	Checksums  []string // lines for sha256sum -c
 	Unhashed   bool
+	Live       bool       // an input was watched live
 	Command    []pairView // what the audit was asked
 	JSONOnly   bool       // something was left out of the page
 }
@@ -57,7 +60,7 @@ type folding struct {
 }
 
 // moreView counts what the tables leave out.
-type moreView struct{ Parts, Inputs, Flows, Baseline, Exceptions, Warnings, Gaps, Blind, Rules, Encryption, Observations, Expectations, Detail int }
+type moreView struct{ Parts, Inputs, Flows, Baseline, Exceptions, Warnings, Gaps, Blind, Rules, Encryption, Observations, Expectations, Detail, Lists int }
 
 // flowView is an expectation with its places in the documents.
 type flowView struct {
@@ -89,11 +92,13 @@ func newHTMLView(a *classify.Audit) *htmlView {
 	}
 	v.findings(a)
 	v.expectations(a)
+	v.Inventory = newInventoryView(a.Inventory)
+	v.Lists, v.More.Lists = cut(inventoriesOf(a), htmlRows)
 	v.Matrix, v.Timeline, v.Ports = newMatrixChart(a.Matrix), newTimelineChart(a), newPortChart(a.SourcePorts)
 	v.inputs(a)
 	v.Command = commandRows(a.Invocation)
 	v.cut()
-	v.JSONOnly = v.Folded != "" || v.More != moreView{}
+	v.JSONOnly = v.Folded != "" || v.More != moreView{} || v.Inventory != nil && v.Inventory.MoreUnseen+v.Inventory.MoreUnlisted > 0
 	return v
 }
 
@@ -109,6 +114,7 @@ func cut[T any](list []T, most int) ([]T, int) {
 func (v *htmlView) cut() {
 	a := &v.Audit
 	a.Findings, a.Expectations, a.Matrix, a.Timeline, a.SourcePorts, a.Inputs = nil, nil, nil, classify.Timeline{}, nil, nil
+	a.Inventory = nil
 	a.Flows, v.More.Flows = cut(a.Flows, htmlRows)
 	a.Baseline, v.More.Baseline = cut(a.Baseline, htmlRows)
 	a.Exceptions, v.More.Exceptions = cut(a.Exceptions, htmlRows)

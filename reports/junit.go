@@ -236,6 +236,9 @@ func junitProperties(a *classify.Audit) []junitProperty {
 	if a.Site != nil {
 		list = append(list, junitProperty{"site " + a.Site.File, "SHA-256 " + a.Site.SHA256})
 	}
+	for _, v := range inventoriesOf(a) {
+		list = append(list, junitProperty{"inventory " + v.File, "SHA-256 " + v.SHA256})
+	}
 	for _, l := range ledgerLines(a) {
 		list = append(list, junitProperty{"ledger, " + l.Label, l.Text})
 	}

@@ -63,6 +63,9 @@ func heldLines(list []classify.RulesHeld, most int) []string {
 		}
 		if h.Site != nil {
 			text += fmt.Sprintf("; site %s %.12s", h.Site.File, h.Site.SHA256)
+			for _, v := range h.Site.Inventories {
+				text += fmt.Sprintf(", inventory %s %.12s", v.File, v.SHA256)
+			}
 		}
 		lines = append(lines, text)
 	}

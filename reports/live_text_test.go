@@ -44,3 +44,24 @@ func TestReportsShowWhatWasNotWatched(t *testing.T) {
 		}
 	}
 }
+
+// TestReportsOfWhatNobodyKept holds that an interface is not called a capture that somebody forgot to hash, and that commands name the report that there is.
+func TestReportsOfWhatNobodyKept(t *testing.T) {
+	a := liveAudit()
+	for i := range a.Inputs {
+		a.Inputs[i].Format, a.Inputs[i].SHA256 = classify.LiveFormat, ""
+	}
+	for name, want := range map[string]string{"table": "watched live: nobody kept its packets, so they have no hash", "html": "What was watched live cannot be audited again"} {
+		f, err := ByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(strings.Fields(string(render(t, f, a, Look{Audit: "/srv/night.json"}))), " ")
+		if !strings.Contains(text, want) || strings.Contains(text, "--hash none") {
+			t.Errorf("%s without %q, or with --hash none", name, want)
+		}
+		if name == "table" && !strings.Contains(text, "why: pcapaudit explain /srv/night.json ID") {
+			t.Error("the table names another report")
+		}
+	}
+}

@@ -32,6 +32,7 @@ func writeTicket(w io.Writer, a *classify.Audit, most budgets) error {
 	t.audited(a)
 	t.findings(a)
 	t.expectations(a)
+	t.inventory(a)
 	t.exceptions(a)
 	t.coverage(a)
 	t.ledgers(a)
@@ -288,6 +289,9 @@ func (t *ticket) identification(a *classify.Audit) {
 	if a.Site != nil {
 		row("site", a.Site.File, a.Site.SHA256)
 	}
+	for _, v := range inventoriesOf(a) {
+		row("inventory", v.File, v.SHA256)
+	}
 	if c := a.Compared; c != nil {
 		row("compared with", c.File, c.SHA256)
 	}
@@ -307,7 +311,7 @@ func (t *ticket) identification(a *classify.Audit) {
 		}
 		row(escapeMarkdown(what), k.Name, k.SHA256)
 	}
-	all := len(a.Parts) + len(a.Inputs) + len(a.Packs)
+	all := len(a.Parts) + len(a.Inputs) + len(a.Packs) + len(inventoriesOf(a))
 	for _, one := range []bool{a.Site != nil, a.Compared != nil, a.Annotations != nil, a.Evidence != nil} {
 		if one {
 			all++

@@ -140,6 +140,9 @@ func (b *oscalBuilder) resources() []oscalResource {
 	if s := b.audit.Site; s != nil {
 		list = append(list, b.resource(b.uuid("site"), "Site "+s.Name, s.File, s.SHA256, nil))
 	}
+	for i, v := range inventoriesOf(b.audit) {
+		list = append(list, b.resource(b.uuid("inventory ", i), "Inventory "+v.File, v.File, v.SHA256, oscalProps("kind", v.Kind, "bytes", fmt.Sprint(v.Size), "hosts", fmt.Sprint(v.Hosts))))
+	}
 	return list
 }
 

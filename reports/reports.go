@@ -17,6 +17,8 @@ type Look struct {
 	Color bool // severities and the result in colour; the words are there without it
 	All   bool // every finding and every host, nothing folded
 
+	Audit string // the JSON report of the same audit, as commands name it; "" where there is none, or its name is not known
+
 	Epoch    int64    // seconds since 1970 for formats that need a date; 0 means the time of the last packet
 	Plan     string   // reference of the OSCAL assessment plan that the audit follows; "" says that there is none
 	Controls []string // names of ControlSets that the audit is supporting evidence for

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"pcapaudit/rules"
@@ -48,7 +49,7 @@ var exportColumns = []struct {
 	{"scope", false, func(r *exportRow) string { return r.flow.Scope }},
 	{"encryption", false, func(r *exportRow) string { return r.flow.Encryption }},
 	{"cite", false, func(r *exportRow) string { return citesText(r.flow) }},
-	{"note", false, func(r *exportRow) string { return r.note }},
+	{"note", false, exportNote},
 }
 
 // RuleCSV lists the flows of packs (RFC 4180, with a heading): one row a flow, or, with a site, one row for each pair of hosts that may open it at a time. What a site
@@ -77,7 +78,7 @@ func RuleMarkdown(w io.Writer, s *rules.Set, at int64) error {
 	t := &ticket{w: w}
 	t.line("# Documented flows")
 	for _, p := range s.Packs {
-		t.line("\n## %s\n\n%s\n", markdownCode(p.Name), escapeMarkdown(p.Title))
+		t.line("\n## %s\n\n%s%s\n", markdownCode(p.Name), escapeMarkdown(p.Title), draftWords(p.Status))
 		head, _ := exportFields(nil, s.Site != nil)
 		t.line("| %s |\n|%s", strings.Join(head[1:], " | "), strings.Repeat("---|", len(head)-1))
 		for i := range rows {
@@ -227,6 +228,14 @@ func openingNote(o *rules.Opening) string {
 	add(o.Proxied, "by way of a proxy")
 	add(o.Flow.AnnouncedBy != "", "only the port that "+o.Flow.AnnouncedBy+" has announced")
 	return joined(notes)
+}
+
+// exportNote says beside a flow what its columns do not, and that its pack is a draft.
+func exportNote(r *exportRow) string {
+	if r.flow.Pack.Status != rules.DraftStatus {
+		return r.note
+	}
+	return joined(slices.DeleteFunc([]string{"the pack is a draft that nobody has reviewed", r.note}, func(s string) bool { return s == "" }))
 }
 
 func citesText(f *rules.Flow) string {

@@ -46,9 +46,12 @@ func Nftables(w io.Writer, s *rules.Set, at int64) error {
 func nftHead(put func(string, ...any), s *rules.Set, at int64) {
 	put("# What the documents say may be opened at the site %s on %s; everything else is dropped.", Clean(s.Site.Name), time.Unix(at/1e9, at%1e9).UTC().Format(time.RFC3339))
 	for _, p := range s.Packs {
-		put("# pack %s, SHA-256 %s", cleanText(p.Name), p.SHA256)
+		put("# pack %s, SHA-256 %s%s", cleanText(p.Name), p.SHA256, draftWords(p.Status))
 	}
-	put("# site %s, SHA-256 %s", cleanText(s.Site.File), s.Site.SHA256)
+	put("# site %s, SHA-256 %s%s", cleanText(s.Site.File), s.Site.SHA256, draftWords(s.Site.Status))
+	for _, v := range s.Site.HostsFrom {
+		put("# inventory %s, SHA-256 %s", cleanText(v.Path), v.SHA256)
+	}
 	put("# A packet filter knows addresses and ports: what the documents say of names, encryption, hours, and of ports that must have been announced, it cannot hold. A dynamic")
 	put("# port is its whole range. A flow whose condition is not known is let through, and so are source ports that a translation has chosen.")
 }
@@ -64,6 +67,14 @@ func nftLeft(put func(string, ...any), s *rules.Set, left []rules.LeftOut) {
 	for i := range s.Site.Background {
 		put("# left out: background: %s", Clean(s.Site.Background[i].Reason))
 	}
+}
+
+// draftWords say behind a pack or a site that nobody vouches for it.
+func draftWords(s rules.Status) string {
+	if s == rules.DraftStatus {
+		return ": a DRAFT that nobody has reviewed"
+	}
+	return ""
 }
 
 // nft gathers sets and rules.

@@ -202,6 +202,13 @@ func sarifProperties(a *classify.Audit) map[string]any {
 	if a.Site != nil {
 		p["site"] = map[string]string{"name": cleanText(a.Site.Name), "file": cleanText(a.Site.File), "sha-256": digest(a.Site.SHA256)}
 	}
+	if lists := inventoriesOf(a); len(lists) > 0 {
+		var files []map[string]string
+		for _, v := range lists {
+			files = append(files, map[string]string{"file": cleanText(v.File), "kind": cleanText(v.Kind), "sha-256": digest(v.SHA256)})
+		}
+		p["inventories"] = files
+	}
 	return p
 }
 

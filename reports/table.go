@@ -28,6 +28,7 @@ func writeTable(w io.Writer, a *classify.Audit, look Look) error {
 	p.lookAt(a)
 	p.findings(a)
 	p.expectations(a)
+	p.inventory(a)
 	p.encryption(a)
 	p.others(a)
 	p.coverage(a)
@@ -163,7 +164,11 @@ func siteText(s *classify.SiteRef) string {
 	if s == nil {
 		return "no site: roles were not verified"
 	}
-	return fmt.Sprintf("site %s (%s)", cleanText(s.Name), plural(uint64(s.Hosts), "host"))
+	about := plural(uint64(s.Hosts), "host")
+	if s.Status != "" {
+		about = cleanText(s.Status) + ", " + about
+	}
+	return fmt.Sprintf("site %s (%s)", cleanText(s.Name), about)
 }
 
 func asked(t classify.Period) string {

@@ -110,6 +110,14 @@ func (p *page) inputs(a *classify.Audit) {
 		p.para(2, "", "site "+cleanText(a.Site.File))
 		p.line("     %s", cleanText(a.Site.SHA256))
 	}
+	for i, v := range inventoriesOf(a) {
+		if i == foldRows && !p.look.All {
+			p.line("  and %s (see --all)", plural(uint64(len(a.Site.Inventories)-i), "more file"))
+			break
+		}
+		p.para(2, "", fmt.Sprintf("inventory %s (%s)", cleanText(v.File), inventoryFile(&v)))
+		p.line("     %s", cleanText(v.SHA256))
+	}
 	for _, s := range heldLines(a.Rules, foldRows) {
 		p.para(2, "rules ", Clean(s))
 	}
@@ -133,9 +141,12 @@ func (p *page) input(number int, in *classify.Input) {
 		state += ": " + in.Detail
 	}
 	p.para(2, fmt.Sprintf("%-2d ", number), fmt.Sprintf("%s (%s, %s, %s), %s", inputName(in.Name), cleanText(format), size(uint64(in.Size)), plural(in.Packets, "packet"), cleanText(state)))
-	if in.SHA256 != "" {
+	switch {
+	case in.SHA256 != "":
 		p.line("     %s", cleanText(in.SHA256))
-	} else {
+	case in.Format == classify.LiveFormat:
+		p.para(5, "", "watched live: nobody kept its packets, so they have no hash; the signature of this report is what can be verified")
+	default:
 		p.para(5, "", "not hashed (--hash none): this report cannot be verified against its inputs")
 	}
 	if s := saidByFile(in); s != "" {

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func (p *page) findings(a *classify.Audit) {
 		p.para(2, "", fmt.Sprintf("%s of %s%s", plural(uint64(n.Used), "annotation"), cleanText(n.File), p.stale(n.Stale)))
 	}
 	if len(groups) > 0 {
-		p.para(2, "", "why: pcapaudit explain AUDIT.json ID"+p.idsAt())
+		p.para(2, "", "why: pcapaudit explain "+cleanText(cmp.Or(p.look.Audit, "AUDIT.json"))+" ID"+p.idsAt())
 	}
 	for i, g := range groups {
 		if i == foldFindings && !p.look.All {

@@ -10,10 +10,11 @@ import (
 // hosts numbers the site's hosts and gives them their roles.
 func (b *binder) hosts() {
 	s := b.set
+	mapped := b.mappedRoles()
 	for i, h := range s.Site.Hosts {
 		s.number[h] = uint32(i + 1)
 		for j := range h.Roles {
-			if _, ok := s.roleIDs[h.Roles[j]]; ok || b.resolve(&b.checker, "role", &h.Roles[j], roleNames, h) {
+			if _, ok := s.roleIDs[h.Roles[j]]; ok || !mapped[h.Roles[j]] && b.resolve(&b.checker, "role", &h.Roles[j], roleNames, h) {
 				b.bind(h, h.Roles[j])
 			}
 		}
@@ -35,6 +36,23 @@ func (b *binder) hosts() {
 		}
 		slices.Sort(s.hostRole[h])
 	}
+}
+
+// mappedRoles are the roles that rules for inventories give and that are none of the chosen packs'. What is wrong with them is said where the rule stands, not at every host.
+func (b *binder) mappedRoles() map[string]bool {
+	unbound := map[string]bool{}
+	for _, v := range b.set.Site.HostsFrom {
+		for i := range v.Roles {
+			r := &v.Roles[i]
+			for j := range r.Roles {
+				if _, ok := b.set.roleIDs[r.Roles[j]]; !ok {
+					b.resolve(&b.checker, "role", &r.Roles[j], roleNames, r)
+					unbound[r.Roles[j]] = true
+				}
+			}
+		}
+	}
+	return unbound
 }
 
 func (b *binder) bind(h *Host, role string) {

@@ -142,7 +142,11 @@ func (b *binder) packs() {
 		}
 	}
 	b.byName = map[string]*Host{}
-	if b.set.Site != nil {
+	if s := b.set.Site; s != nil {
+		if s.Status == DraftStatus {
+			b.problems = append(b.problems, Problem{Pos: s.places.at(&s.Status), Severity: Warning, What: "the site file is a draft that nobody has reviewed",
+				Do: "go through its hosts and roles, correct what is wrong, then remove status"})
+		}
 		for _, h := range b.set.Site.Hosts {
 			b.byName[h.Name] = h
 		}
@@ -281,7 +285,7 @@ func flowNames(p *Pack) []string {
 func (b *binder) resolve(c *checker, kind string, text *string, names func(*Pack) []string, entry any) bool {
 	pack, name, ok := strings.Cut(*text, "/")
 	if !ok {
-		c.fail(fmt.Sprintf("%q is no qualified %s", *text, kind), fmt.Sprintf("write PACK/%s", strings.ToUpper(kind)), text, entry)
+		c.fail(fmt.Sprintf("%q is no qualified %s", *text, kind), qualifiedAdvice(kind, *text, names), text, entry)
 		return false
 	}
 	p, chosen := b.known[pack], true

@@ -25,7 +25,7 @@ func TestPackCorpus(t *testing.T) {
 
 func TestSiteCorpus(t *testing.T) {
 	testCorpus(t, "testdata/sites", func(data []byte) []Problem {
-		site, problems := LoadSiteBytes("f", data)
+		site, problems := LoadSiteWith("f", data, func(path string) ([]byte, error) { return os.ReadFile(filepath.Join("testdata/sites", path)) })
 		if site == nil {
 			return problems
 		}

@@ -87,5 +87,8 @@ func (s *Set) EphemeralOf(p *Pack, os string) []PortRange {
 // OSNames are the words of a host's os.
 func OSNames() []string { return slices.Clone(osNames) }
 
+// Nearest is the name most like a mistyped one; "" where none is near.
+func Nearest(name string, names []string) string { return nearest(name, names) }
+
 // Meant is the advice for a name that is none of the known ones: the nearest of them, or all where they are few.
 func Meant(name string, names []string) string { return meant(name, names) }

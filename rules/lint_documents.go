@@ -48,16 +48,20 @@ func (l *linter) wider(f lintedFlow, stated []PortRange, says string) {
 	}
 }
 
-// cited holds every citation against the document's file, where it is to be had.
+// cited holds every citation against the document's file, and says where that is not to be had.
 func (l *linter) cited(read func(string) ([]byte, bool)) {
 	texts := map[string][][]byte{}
-	for _, d := range l.pack.Documents {
+	for i := range l.pack.Documents {
+		d := &l.pack.Documents[i]
 		if d.File == "" {
 			continue
 		}
-		if data, ok := read(d.File); ok {
-			texts[d.ID] = bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
+		data, ok := read(d.File)
+		if !ok {
+			l.warn(fmt.Sprintf("the document %q is not to be had as %q: what cites it was held against nothing", d.ID, d.File), "put it with the other documents, under that name", &d.File, d)
+			continue
 		}
+		texts[d.ID] = bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
 	}
 	for _, f := range l.flows {
 		var stated []PortRange

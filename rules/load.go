@@ -4,8 +4,10 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -102,17 +104,26 @@ func LoadSite(path string) (*Site, []Problem) {
 	if problem != nil {
 		return nil, []Problem{*problem}
 	}
-	return LoadSiteBytes(path, data)
+	return LoadSiteWith(path, data, readInventory)
 }
 
-// LoadSiteBytes loads a site from the bytes of the file of that name. The site is nil if any problem is an error.
-func LoadSiteBytes(file string, data []byte) (*Site, []Problem) {
+// LoadSiteBytes loads a site without inventories from the bytes of the file of that name. The site is nil if any problem is an error.
+func LoadSiteBytes(file string, data []byte) (*Site, []Problem) { return LoadSiteWith(file, data, nil) }
+
+// LoadSiteWith loads a site from the bytes of the file of that name; read gives the bytes of its inventories by their paths, which start where that of the file does.
+// The site is nil if any problem is an error.
+func LoadSiteWith(file string, data []byte, read func(path string) ([]byte, error)) (*Site, []Problem) {
 	s := &Site{File: file, SHA256: hash(data), places: places{}}
 	r := newReader(file, s.places)
 	checkable := r.read(data, s)
 	problems := r.problems
 	if checkable {
-		problems = follow(r.problems, checkSite(s, checker{file: file, places: s.places}), r.explained)
+		c := checker{file: file, places: s.places}
+		found := importHosts(s, c, read)
+		if !Failed(found) { // else hosts are missing that the rest of the file may name
+			found = append(found, checkSite(s, c)...)
+		}
+		problems = follow(r.problems, found, r.explained)
 	}
 	if Failed(problems) {
 		s = nil
@@ -148,4 +159,33 @@ func readFile(path string) ([]byte, *Problem) {
 		return nil, fail(fmt.Sprintf("cannot read the file: %v", err), "check the disk or the network share")
 	}
 	return data, nil
+}
+
+// readInventory reads a regular file of at most MaxInventory bytes.
+func readInventory(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, bareError(err)
+	case !info.Mode().IsRegular():
+		return nil, errors.New("not a regular file")
+	case info.Size() > MaxInventory:
+		return nil, fmt.Errorf("the file has %d bytes, and an inventory may have at most %d", info.Size(), MaxInventory)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, bareError(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, MaxInventory+1))
+	return data, bareError(err)
+}
+
+// bareError is an error without the path, which stands beside it.
+func bareError(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
 }

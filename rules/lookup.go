@@ -40,10 +40,18 @@ type class struct {
 }
 
 // Lookup says what is known of an address at a time. IPv4 in IPv6 is IPv4. Unspecified addresses hold the role any and nothing else.
-func (s *Set) Lookup(a netip.Addr, at int64) *Membership {
+func (s *Set) Lookup(a netip.Addr, at int64) *Membership { return s.lookup(a, at).of }
+
+// LookupSpan is Lookup, with the first and the last time around at for which that is so.
+func (s *Set) LookupSpan(a netip.Addr, at int64) (m *Membership, first, last int64) {
+	d := s.lookup(a, at)
+	return d.of, d.valid.from, d.valid.last()
+}
+
+func (s *Set) lookup(a netip.Addr, at int64) dated {
 	a = a.Unmap().WithZone("")
 	if c, ok := s.addresses[a]; ok && c.valid.contains(at) {
-		return c.of
+		return c
 	}
 	h := holdings{valid: always}
 	if t := s.translationOf(a, 0); t != nil && t.oneToOne() {
@@ -54,12 +62,12 @@ func (s *Set) Lookup(a netip.Addr, at int64) *Membership {
 			h.kind, h.behind = t.kind, t.behind
 		}
 	}
-	m := s.intern(h)
+	d := dated{s.intern(h), h.valid}
 	if len(s.addresses) >= maxAddresses {
 		clear(s.addresses)
 	}
-	s.addresses[a] = dated{m, h.valid}
-	return m
+	s.addresses[a] = d
+	return d
 }
 
 // holdings is a membership in the making.

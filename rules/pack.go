@@ -21,10 +21,10 @@ const (
 	Local    Kind = "local"    // a site's own approved flows
 )
 
-// Status of a pack: how far its flows can be relied on. The zero value is a pack that somebody wrote or reviewed.
+// Status of a pack or site: how far it can be relied on. The zero value is one that somebody wrote or reviewed.
 type Status string
 
-// DraftStatus is a pack that a program drafted from a document and nobody has reviewed yet.
+// DraftStatus is what a program drafted, and nobody has reviewed yet.
 const DraftStatus Status = "draft"
 
 // Pack is one file: what one product's documentation says. YAML and JSON use the same keys.

@@ -133,6 +133,11 @@ func (r *reader) kind(n *yaml.Node, v reflect.Value, key string) {
 		r.value(n, reflect.ValueOf(&entry.Address).Elem(), key)
 		return
 	}
+	if names, ok := v.Addr().Interface().(*ColumnNames); ok && n.Kind == yaml.ScalarNode {
+		*names = make(ColumnNames, 1)
+		r.value(n, reflect.ValueOf(&(*names)[0]).Elem(), key)
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		r.mapping(n, v, key)

@@ -26,6 +26,7 @@ func (b *binder) portClasses() {
 	}
 	for _, f := range b.set.ordered {
 		add(f.ports)
+		ranges = append(ranges, f.source...)
 		for _, o := range f.overrides {
 			add(o.ports)
 		}
@@ -59,6 +60,15 @@ func classesOf(ranges []PortRange) *portClasses {
 		classes[port] = uint16(first)
 	}
 	return classes
+}
+
+// AlikePorts are the ports around one of which PortClass is the same.
+func (s *Set) AlikePorts(port uint16) (first, last uint16) {
+	first, last = s.classOf[port], port
+	for last < 1<<16-1 && s.classOf[last+1] == first {
+		last++
+	}
+	return first, last
 }
 
 // PortClass is the lowest port that no flow, override or proxy tells from this one, at any host: Candidates, ByService and Covers

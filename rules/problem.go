@@ -128,18 +128,19 @@ func (c *checker) warn(what, do string, at ...any) { c.add(Warning, what, do, at
 // maxNearest bounds the names among which a nearest one is sought.
 const maxNearest = 4096
 
-// nearest is the name most like the given one: the only one that begins with it, else one within a slip of the hand; "" if there is none.
+// nearest is the name most like the given one, capitals or not: the only one that begins with it, else one within a slip of the hand; "" if there is none.
 func nearest(name string, names []string) string {
 	if len(names) > maxNearest || len(name) > 128 {
 		return ""
 	}
-	begins := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, name) })
+	name = strings.ToLower(name)
+	begins := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(strings.ToLower(n), name) })
 	if len(begins) == 1 && len(name) > 2 {
 		return begins[0]
 	}
 	best, distance := "", max(2, len(name)/3)+1
 	for _, n := range names {
-		if d := levenshtein(name, n, distance); d < distance {
+		if d := levenshtein(name, strings.ToLower(n), distance); d < distance && d < max(len(name), len(n)) { // no letter in common is no slip
 			best, distance = n, d
 		}
 	}

@@ -101,6 +101,9 @@ func (w *schemaWriter) value(t reflect.Type, f form) form {
 	case reflect.Pointer:
 		return w.value(t.Elem(), f)
 	case reflect.Slice:
+		if t == reflect.TypeFor[ColumnNames]() {
+			return form{"anyOf": []form{text(0), {"type": "array", "items": text(0)}}}
+		}
 		return w.list(t, f)
 	case reflect.Map:
 		return form{"type": "object", "propertyNames": oneOf(osNames), "additionalProperties": pattern(`^` + portSpan + `$`)}
@@ -182,6 +185,12 @@ var together = map[reflect.Type]form{
 		{"required": []string{"addresses"}, "properties": form{"addresses": form{"minItems": 1}}},
 		{"required": []string{"names"}, "properties": form{"names": form{"minItems": 1}}},
 	}},
+	reflect.TypeFor[Site](): {"anyOf": []form{
+		{"required": []string{"hosts"}, "properties": form{"hosts": form{"minItems": 1}}},
+		{"required": []string{"hosts_from"}, "properties": form{"hosts_from": form{"minItems": 1}}},
+	}},
+	reflect.TypeFor[RoleRule](): {"anyOf": []form{{"required": []string{"column", "is"}}, {"required": []string{"group"}}, {"required": []string{"ou"}}, {"required": []string{"name"}}},
+		"dependentRequired": map[string][]string{"column": {"is"}, "is": {"column"}}},
 	reflect.TypeFor[CaptureRecord](): {"anyOf": []form{{"required": []string{"file"}}, {"required": []string{"interface"}}}},
 	reflect.TypeFor[Background]():    implies(form{"properties": form{"from": form{"const": "any"}, "to": form{"const": "any"}}}, form{"anyOf": []form{{"required": []string{"proto"}}, {"required": []string{"ports"}}}}),
 	reflect.TypeFor[Expect](): {"if": has("in", []string{"not"}), "then": form{"not": form{"required": []string{"every"}}}, "anyOf": []form{{"required": []string{"in"}}, {"required": []string{"every"}}},

@@ -1,13 +1,19 @@
 package rules
 
-import "reflect"
+import (
+	"reflect"
+
+	"pcapaudit/rules/inventory"
+)
 
 // siteKeySpecs has the keys of the structures of site files.
 var siteKeySpecs = map[reflect.Type][]keySpec{
 	reflect.TypeFor[Site](): {
 		{"name", "What reports call the site.", nil, false},
+		{"status", "draft: a program proposed the entries, or nobody has reviewed them yet, and every audit says so; remove it then.", oneOf(statusWords), false},
 		{"networks", "Prefixes inside; left out: the private and link-local ranges and the hosts' own addresses.", once(pattern(addressForm)), false},
-		{"hosts", "Who plays which role where.", listed(), true},
+		{"hosts", "Who plays which role where.", nil, false},
+		{"hosts_from", "Inventories that list further hosts; what is typed under hosts holds against them.", nil, false},
 		{"conditions", "Which conditions of packs hold, and when.", nil, false},
 		{"ports", "Ports that the site has chosen where the document lets it, or is silent.", nil, false},
 		{"encryption", "Encryption by default that the site has switched off.", nil, false},
@@ -33,6 +39,30 @@ var siteKeySpecs = map[reflect.Type][]keySpec{
 		{"names", "Names by which responders are known; *.example.com is every name below.", pattern(hostForm.String()), false},
 		{"source_range", "FIRST-LAST of its source ports, where they are not those of its system.", pattern(`^` + portSpan + `$|^$`), false},
 		{"expected_active", "true: that it is never seen is a finding.", nil, false},
+	},
+	reflect.TypeFor[Inventory](): {
+		{"file", "Path of the inventory, from the folder of the site file.", filled(), true},
+		{"kind", "csv, ansible (ansible-inventory --list), ad (Get-ADComputer | Export-Csv) or dhcp (dhcpd.leases, kea-leases4.csv, kea-leases6.csv).", oneOf(inventory.Kinds()), true},
+		{"separator", "Of csv and ad: one character, or tab; left out: found in the first line.", pattern(`^.$|^tab$|^$`), false},
+		{"no_header", "true: the first line of a csv is a host; columns go by their numbers, from 1.", nil, false},
+		{"columns", "Which column holds what; left out: what the kind implies.", nil, false},
+		{"roles", "Which hosts get which roles; those that several rules fit get all of theirs.", nil, false},
+	},
+	reflect.TypeFor[Columns](): {
+		{"address", "One column, or several; a cell may hold several addresses.", nil, false},
+		{"name", "By which findings name the host.", nil, false},
+		{"names", "Names by which responders are known.", nil, false},
+		{"os", "The operating system, as one of our words or as the system calls itself.", nil, false},
+		{"roles", "Roles, written PACK/ROLE.", nil, false},
+		{"ou", "A distinguished name.", nil, false},
+	},
+	reflect.TypeFor[RoleRule](): {
+		{"column", "Name of a column, or of a variable of Ansible.", nil, false},
+		{"is", "The value that the column must have; * stands for any text.", nil, false},
+		{"group", "A group of Ansible that the host is in.", nil, false},
+		{"ou", "Units in which the computer lies, each in the one before: Servers/Backup.", nil, false},
+		{"name", "The name of the host; * stands for any text.", nil, false},
+		{"roles", "PACK/ROLE, as many as such hosts play.", form{"type": "string", "pattern": qualifiedForm, "minItems": 1}, true},
 	},
 	reflect.TypeFor[AddrEntry](): {
 		{"address", "An address, a prefix or a range FIRST-LAST.", pattern(addressForm), true},

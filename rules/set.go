@@ -121,7 +121,7 @@ func (r PortRange) Contains(p uint16) bool { return r.First <= p && p <= r.Last 
 // Set is packs and site compiled for judging. Its methods are safe for one goroutine; results are shared and must not be changed.
 //
 //	compile.go   Compile(packs []*Pack, site *Site) (*Set, []Problem)
-//	lookup.go    Lookup(netip.Addr, at int64) *Membership; Responder(netip.AddrPort, at int64) (*Membership, uint16)
+//	lookup.go    Lookup(netip.Addr, at int64) *Membership; Responder(netip.AddrPort, at int64) (*Membership, uint16); LookupSpan, ResponderSpan
 //	             Inside(netip.Addr) bool; Networks() []netip.Prefix; HostsOf(role string) []*Host; Bound(role string) bool
 //	             Translated(netip.Addr) (kind string, hosts []*Host); Hidden(*Host) bool; Flow(ref string) *Flow
 //	match.go     Candidates(orig, resp *Membership, flow.Proto, port uint16, icmpType uint8) []Candidate

@@ -1,11 +1,13 @@
 package rules
 
-// Site is one file: who plays which role where, and what is known about the capture. Every field is optional but Hosts.
+// Site is one file: who plays which role where, and what is known about the capture. Every field is optional but Hosts or HostsFrom.
 // YAML is read strictly; positions of entries are kept for messages.
 type Site struct {
 	Name         string          `yaml:"name"`
+	Status       Status          `yaml:"status"`
 	Networks     []string        `yaml:"networks"` // prefixes inside; empty: the private and link-local ranges and the hosts' own addresses
-	Hosts        []*Host         `yaml:"hosts"`
+	Hosts        []*Host         `yaml:"hosts"`    // those typed come first, then those of the inventories
+	HostsFrom    []*Inventory    `yaml:"hosts_from"`
 	Conditions   []SiteCondition `yaml:"conditions"`
 	Ports        []PortOverride  `yaml:"ports"`
 	Encryption   []Unencrypted   `yaml:"encryption"`
@@ -28,6 +30,7 @@ type Site struct {
 
 	places places
 	local  *Pack // Flows as a pack; nil without any
+	listed listing
 }
 
 // Host is a name with addresses and roles; one that is known by its names alone needs no addresses. The most specific address entry wins; two equal ones that are valid at the same time are an error.

@@ -21,9 +21,10 @@ type siteChecker struct {
 // checkSite reports what is wrong with a site as read, without regard to packs.
 func checkSite(s *Site, c checker) []Problem {
 	k := &siteChecker{checker: c, site: s, hosts: map[string]*Host{}, known: map[string]*Host{}}
+	k.oneOf("status", (*string)(&s.Status), &s.Status, statusWords...)
 	k.networks()
 	if len(s.Hosts) == 0 {
-		k.fail("the site has no hosts", "add hosts with addresses and roles", &s.Hosts)
+		k.fail("the site has no hosts", "add hosts with addresses and roles, or hosts_from with inventories that list some", &s.Hosts)
 	}
 	for _, h := range s.Hosts {
 		k.host(h)
@@ -98,7 +99,7 @@ func (k *siteChecker) host(h *Host) {
 	for i := range h.Roles {
 		pack, role, ok := strings.Cut(h.Roles[i], "/")
 		if !ok || !isName(pack) || !isName(role) {
-			k.fail(fmt.Sprintf("%q is no qualified role", h.Roles[i]), "write PACK/ROLE, for example acronis-abr-11.5/agent", &h.Roles[i])
+			k.fail(fmt.Sprintf("%q is no qualified role", h.Roles[i]), qualifiedAdvice("role", h.Roles[i], roleNames), &h.Roles[i])
 		}
 		if before := slices.Index(h.Roles, h.Roles[i]); before < i {
 			k.fail(fmt.Sprintf("role %q is given twice, first at %s", h.Roles[i], k.places.at(&h.Roles[before])), "keep one", &h.Roles[i])
@@ -148,11 +149,13 @@ func (k *siteChecker) equalEntries() {
 			if a.host == b.host || !a.valid.overlaps(b.valid) {
 				continue
 			}
-			if b.Pos.Line < a.Pos.Line {
+			do := "remove one, or give the two validities that do not meet"
+			if b.Pos.File != k.file {
+				do = "correct the inventory, or type the host that has it in the site: what is typed holds"
+			} else if b.Pos.Line < a.Pos.Line {
 				a, b = b, a
 			}
-			k.fail(fmt.Sprintf("%s of host %q is also an entry of host %q, at %s", b.Address, b.host.Name, a.host.Name, a.Pos),
-				"remove one, or give the two validities that do not meet", b.AddrEntry)
+			k.fail(fmt.Sprintf("%s of host %q is also an entry of host %q, at %s", b.Address, b.host.Name, a.host.Name, a.Pos), do, b.AddrEntry)
 		}
 	}
 }

@@ -103,17 +103,29 @@ func (s *Set) Hidden(h *Host) bool { return s.hidden[h] }
 
 // Responder looks up the end that was connected to, through the site's translations: what is known of the host behind, and the port there.
 func (s *Set) Responder(ap netip.AddrPort, at int64) (*Membership, uint16) {
+	d, port := s.responder(ap, at)
+	return d.of, port
+}
+
+// ResponderSpan is Responder, with the first and the last time around at for which that is so.
+func (s *Set) ResponderSpan(ap netip.AddrPort, at int64) (m *Membership, port uint16, first, last int64) {
+	d, port := s.responder(ap, at)
+	return d.of, port, d.valid.from, d.valid.last()
+}
+
+func (s *Set) responder(ap netip.AddrPort, at int64) (dated, uint16) {
 	a := ap.Addr().Unmap().WithZone("")
 	t := s.translationOf(a, ap.Port())
 	if t == nil || !t.oneToOne() {
-		return s.Lookup(a, at), ap.Port()
+		return s.lookup(a, at), ap.Port()
 	}
 	port := ap.Port()
 	if t.insidePort != 0 {
 		port = t.insidePort
 	}
 	if t.port == 0 {
-		return s.Lookup(a, at), port
+		return s.lookup(a, at), port
 	}
-	return s.intern(s.throughTranslation(t, a, at)), port
+	h := s.throughTranslation(t, a, at)
+	return dated{s.intern(h), h.valid}, port
 }

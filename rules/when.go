@@ -17,6 +17,14 @@ func (i interval) contains(at int64) bool {
 	return i.from <= at && (at < i.until || i.until == math.MaxInt64)
 }
 
+// last is the last time within.
+func (i interval) last() int64 {
+	if i.until == math.MaxInt64 {
+		return i.until
+	}
+	return i.until - 1
+}
+
 func (i interval) overlaps(o interval) bool { return i.from < o.until && o.from < i.until }
 
 // parseTime reads RFC 3339 or a date, which is midnight UTC. Years outside 1678-2261 do not fit the nanoseconds of packet time.
@@ -68,6 +76,16 @@ func (s *Set) Condition(f *Flow, at int64) State {
 		return Off
 	}
 	return On
+}
+
+// SteadyCondition is Condition where that is the same at all times: the site's entries for it, if there are any, have no dates.
+func (s *Set) SteadyCondition(f *Flow) (state State, steady bool) {
+	for _, entry := range s.conditions[f.Pack.Name+"/"+strings.TrimPrefix(f.Condition, "!")] {
+		if entry.valid != always {
+			return Unknown, false
+		}
+	}
+	return s.Condition(f, 0), true
 }
 
 func (s *Set) conditionState(p *Pack, name string, at int64) State {
@@ -170,7 +188,7 @@ func (c *checker) days(names []string) (days [7]bool) {
 	for i := range names {
 		day := slices.Index(weekdays, names[i])
 		if day < 0 {
-			c.fail(fmt.Sprintf("unknown day %q", names[i]), "known: "+strings.Join(weekdays, ", "), &names[i])
+			c.fail(fmt.Sprintf("unknown day %q", names[i]), meant(names[i], weekdays), &names[i])
 			continue
 		}
 		days[day] = true

@@ -158,8 +158,16 @@ func (m *Monitor) Restore(data []byte, now int64) error {
 	m.memory.restore(s)
 	m.auditor = nil
 	m.audit()
-	m.raise(Alert{Kind: KindResolved, Severity: severities[info], Since: s.At, Text: "going on with the period after " + words(m.now-s.At) + " in which nothing was watched"})
+	m.raise(Alert{Kind: KindResolved, Severity: severities[info], Since: s.At, Text: "going on with the period after " + words(m.now-s.At) + " in which nothing was watched" + m.realigned(s)})
 	return nil
+}
+
+// realigned says that the period of a checkpoint ends when no period does now: periods are aligned to another zone.
+func (m *Monitor) realigned(s *saved) string {
+	if s.Until == never || m.periodAt(s.Until-1).Until == s.Until {
+		return ""
+	}
+	return "; periods are aligned to another zone now: this one ends when it was to, and the next one begins then and is shorter"
 }
 
 // unseal reads a checkpoint and its parts.

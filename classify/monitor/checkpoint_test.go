@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pcapaudit/capture/flow"
 	"pcapaudit/classify"
@@ -388,4 +389,58 @@ func FuzzRestore(f *testing.F) {
 		}
 		next.Tick(r.now + 100*hour)
 	})
+}
+
+// TestRestoredInAnotherZone goes on with a checkpoint whose periods were aligned to another zone: the period ends when it was to, and no time is of two periods.
+func TestRestoredInAnotherZone(t *testing.T) {
+	paris, err := time.LoadLocation("Europe/Paris")
+	if err != nil {
+		t.Skip("no time zone database: ", err)
+	}
+	for _, c := range []struct {
+		from, to *time.Location
+		next     string
+		says     bool
+	}{
+		{nil, paris, "2026-01-03T00:00:00Z 2026-01-03T23:00:00Z", true},
+		{paris, nil, "2026-01-02T23:00:00Z 2026-01-03T00:00:00Z", true},
+		{paris, paris, "2026-01-02T23:00:00Z 2026-01-03T23:00:00Z", false},
+	} {
+		set := compiled(t, testPack, testSite)
+		before := begin(t, set, Options{Interval: 24 * hour, Zone: c.from})
+		before.see(documented)
+		data, err := before.Checkpoint(before.capture(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		period := before.Period()
+		after := beginAt(t, set, start+hour, Options{Interval: 24 * hour, Zone: c.to})
+		if err := after.Restore(data, start+hour); err != nil {
+			t.Fatal(err)
+		}
+		if text := after.took(); after.Period() != period || strings.Contains(text, "another zone now") != c.says {
+			t.Errorf("period %v, was %v: %s", after.Period(), period, text)
+		}
+		if after.Due(period.Until-1) || !after.Due(period.Until) {
+			t.Error("it is due at another time than its end")
+		}
+		a := after.endPeriod()
+		p := after.Period()
+		if got := flow.Time(p.From).Format(time.RFC3339) + " " + flow.Time(p.Until).Format(time.RFC3339); got != c.next || a.Period.AskedUntil != flow.Stamp(p.From) {
+			t.Errorf("the period until %s is followed by %s, want %s", a.Period.AskedUntil, got, c.next)
+		}
+	}
+}
+
+// TestReportsInAlerts holds that what to do about a finding names the report that it will be in.
+func TestReportsInAlerts(t *testing.T) {
+	r := begin(t, compiled(t, testPack, testSite), Options{Report: func() (string, string) { return "/srv/night.json", "written in the morning" }})
+	r.see(unexpected)
+	if len(r.alerts) != 1 || r.alerts[0].Finding == nil {
+		t.Fatalf("%+v", r.alerts)
+	}
+	id := r.alerts[0].ID
+	if want := "; why: pcapaudit explain /srv/night.json " + id + " (written in the morning); if it is approved: pcapaudit except /srv/night.json " + id; !strings.HasSuffix(r.alerts[0].Next, want) {
+		t.Errorf("%s\nwant %s", r.alerts[0].Next, want)
+	}
 }

@@ -30,6 +30,9 @@ type Options struct {
 	// Open calls f for every connection that is open. It is asked during Tick, and only before something is told to be missing; nil: no connection is ever open.
 	Open func(f func(*flow.Conn))
 
+	// Report names the JSON report that the period will be in, as alerts have it in commands, and says how to come by it; nil: nobody knows.
+	Report func() (name, how string)
+
 	// OnJudged, if set, is called once for every connection that is observed. The Conn is valid during the call only.
 	OnJudged func(*flow.Conn, classify.Judgement)
 }

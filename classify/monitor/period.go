@@ -156,7 +156,7 @@ func (m *Monitor) finish(c classify.Capture) (*classify.Audit, error) {
 	return a, err
 }
 
-// EndPeriod gives the audit of the whole period, restored and reloaded parts included, and begins the next one: at once where the period has not ended yet. On an error
+// EndPeriod gives the audit of the whole period, restored and reloaded parts included, and begins the next one: at once where the period has not ended yet, and never before it ended. On an error
 // the audit is that of the last part alone, or a ledger does not balance (classify.ErrLedger); the next period begins all the same.
 func (m *Monitor) EndPeriod(c classify.Capture) (*classify.Audit, error) {
 	m.begun = true
@@ -164,10 +164,13 @@ func (m *Monitor) EndPeriod(c classify.Capture) (*classify.Audit, error) {
 	m.counters.PeriodsEnded++
 	m.standing(whole)
 	m.parts = nil
-	early := m.period.From <= m.now && m.now < m.period.Until
+	ended := m.period
 	m.period = m.periodAt(m.now)
-	if early {
+	switch {
+	case ended.From <= m.now && m.now < ended.Until:
 		m.period.From = m.now
+	case ended.Until <= m.now: // one that was restored may have been aligned to another zone: no time is of two periods
+		m.period.From = max(m.period.From, ended.Until)
 	}
 	m.audit()
 	return whole, err
@@ -216,6 +219,9 @@ func rulesWords(set *rules.Set) string {
 		text += ", site " + set.Site.Name
 		if len(set.Site.SHA256) >= 12 {
 			text += " (sha256 " + set.Site.SHA256[:12] + ")"
+		}
+		if n := len(set.Site.HostsFrom); n > 0 {
+			text += ", hosts from " + plural(uint64(n), "file")
 		}
 	}
 	return text

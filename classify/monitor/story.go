@@ -83,7 +83,7 @@ func (m *Monitor) tell(f *classify.Finding, c *flow.Conn, connections, bytes uin
 		return s, false
 	}
 	s.Summary = shortened(f.Summary)
-	m.raise(Alert{ID: f.ID, Kind: KindFinding, Change: change, Severity: severities[s.Severity], Finding: f, Connections: s.Connections, Bytes: s.Bytes, Since: s.Since, Next: next(f)})
+	m.raise(Alert{ID: f.ID, Kind: KindFinding, Change: change, Severity: severities[s.Severity], Finding: f, Connections: s.Connections, Bytes: s.Bytes, Since: s.Since, Next: m.next(f)})
 	return s, false
 }
 
@@ -97,11 +97,17 @@ func (m *Monitor) seen(s *story) {
 func shortened(s string) string { return s[:min(len(s), maxStoryText)] }
 
 // next is what to do about a finding, with commands of this program only.
-func next(f *classify.Finding) string {
-	if _, err := classify.ExceptionStanza(f); err == nil && f.Decides {
-		return f.Look + "; why: pcapaudit explain AUDIT.json " + f.ID + "; if it is approved: pcapaudit except AUDIT.json " + f.ID
+func (m *Monitor) next(f *classify.Finding) string {
+	if _, err := classify.ExceptionStanza(f); err != nil || !f.Decides {
+		return f.Look
 	}
-	return f.Look
+	name, how := "AUDIT.json", ""
+	if m.opts.Report != nil {
+		if name, how = m.opts.Report(); how != "" {
+			how = " (" + how + ")"
+		}
+	}
+	return f.Look + "; why: pcapaudit explain " + name + " " + f.ID + how + "; if it is approved: pcapaudit except " + name + " " + f.ID
 }
 
 // retract takes back what was told of a connection that ended as something else. A finding of which nothing is left is resolved.

@@ -34,6 +34,13 @@ func (u *ui) annotate(a *classify.Audit, file string) error {
 func (u *ui) addAnnotations(a *classify.Audit, list *rules.Annotations) {
 	a.Annotate(list)
 	if stale := a.Annotations.Stale; len(stale) > 0 {
-		u.warn("%s: this audit does not have %s", list.File, strings.Join(stale, ", "))
+		var texts []string
+		for _, id := range stale {
+			if n := nearestFinding(a, id); n != "" {
+				id += " (did you mean " + n + "?)"
+			}
+			texts = append(texts, id)
+		}
+		u.warn("%s: this audit does not have %s", list.File, strings.Join(texts, ", "))
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -62,21 +61,41 @@ the filter could have hidden is not testable; where the site states no period, -
 
 Exit codes: 0 clean, 1 deviations, 2 usage, rules or site, 3 inconclusive, 4 no packet could be read,
 5 output, 6 capture failure or --sandbox strict, 7 a ledger does not balance, 128+n ended by signal n.`,
-		Example: `  pcapaudit audit --rules acronis-abr-11.5 --site site.yaml backup-window.pcapng
-  pcapaudit audit --rules configmgr-2012 --rules ad-member --site site.yaml --report audit.json rotated/
-  pcapaudit audit --site site.yaml --net 10.20.0.0/24 --since 2026-11-22T03:00:00Z --until 2026-11-22T05:00:00Z rotated/
-  pcapaudit audit --site site.yaml --baseline approved.json --gate new --annotations review.yaml tonight.pcapng
-  pcapaudit audit --site site.yaml --report audit.json --report audit.txt --sign ~/.ssh/id_ed25519 tonight.pcapng
-  pcapaudit audit --site site.yaml --report audit.json --evidence findings.pcapng --passes tonight.pcapng
-  pcapaudit audit --site site.yaml --pseudonymise audit.key --report shared.html --evidence shared.pcapng tonight.pcapng
-  pcapaudit audit --site site.yaml --dedup --key vlan mirror-port.pcapng
-  tcpdump -w - -i eth0 | pcapaudit audit --rules azure-data-box -`,
+		Example: `  # A recorded window of a backup laboratory (exit code 1: faults were planted).
+  pcapaudit audit --site testdata/sites/acronis.yaml \
+    testdata/captures/acronis-deviating.pcapng
+
+  # A page for people, the file that other commands read, and the packets that
+  # findings rest on (exit code 1).
+  pcapaudit audit --site testdata/sites/acronis.yaml --report audit.html \
+    --report audit.json --evidence findings.pcapng \
+    testdata/captures/acronis-deviating.pcapng
+
+  # Only what is new against an older audit fails; here nothing is.
+  pcapaudit audit --site testdata/sites/acronis.yaml --baseline audit.json \
+    --gate new testdata/captures/acronis-deviating.pcapng
+
+  # One network, from a time on, out of standard input.
+  gzip -c testdata/captures/acronis-clean.pcapng | pcapaudit audit \
+    --site testdata/sites/acronis.yaml --net 10.20.0.0/24 --since 2026-11-22 -
+
+  # Without a site: ports are checked, roles are not (exit code 3).
+  pcapaudit audit --rules configmgr-2012 testdata/captures/configmgr-clean.pcapng
+
+  # Signed: pcapaudit verify and ssh-keygen check it.
+  pcapaudit audit --site testdata/sites/acronis.yaml --report signed.json \
+    --sign ~/.ssh/id_ed25519 testdata/captures/acronis-clean.pcapng
+
+  # For readers who must not know addresses and names.
+  pcapaudit pseudonyms new audit.key
+  pcapaudit audit --site testdata/sites/acronis.yaml --pseudonymise audit.key \
+    --report shared.html testdata/captures/acronis-clean.pcapng`,
 		Args: atLeast(1, "name a capture file, a directory of rotated files, or - for standard input"),
 		RunE: func(c *cobra.Command, args []string) error { return runAudit(c.Context(), u, f, args) },
 	}
 	rulesFlag(c, &f.rules)
 	fl := c.Flags()
-	fl.StringVar(&f.site, "site", "", "site `FILE`: which hosts hold which roles")
+	siteFlag(c, &f.site, "which hosts hold which roles")
 	fl.BoolVar(&f.noBaseline, "no-baseline", false, "use only the packs that --rules names, or the site binds")
 	formatFlag(c, &f.format)
 	reportFlag(c, &f.reports)
@@ -101,8 +120,8 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if err != nil {
 		return err
 	}
-	if f.hash != "sha256" && f.hash != "none" {
-		return exitError{exitUsage, fmt.Errorf("--hash %q: use sha256 or none", f.hash)}
+	if err := oneOf("--hash", f.hash, "sha256 or none", "sha256", "none"); err != nil {
+		return err
 	}
 	if f.sign != "" && f.hash == "none" {
 		return exitError{exitUsage, hint(fmt.Errorf("sign: %w", errNotHashed), "leave out --hash none")}
@@ -131,7 +150,7 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if err != nil {
 		return err
 	}
-	out, err := openOutputs(f.outputFlags, slices.Concat([]string{f.site, f.annotations, f.baseline.file, f.sign, f.pseudonyms}, f.rules, args))
+	out, err := openOutputs(f.outputFlags, slices.Concat([]string{f.site, f.annotations, f.baseline.file, f.sign, f.pseudonyms}, f.rules, inventoryPaths(set.Site), args))
 	if err != nil {
 		return err
 	}
@@ -205,11 +224,11 @@ func writeAudit(u *ui, a *classify.Audit, format reports.Format, look reports.Lo
 	if err := out.render(a); err != nil {
 		return err
 	}
-	var text bytes.Buffer
+	var text pages
 	if err := format.Write(&text, a, look); err != nil {
 		return outputFailed(err)
 	}
 	err := out.commit()
-	_, failed := u.out.Write(text.Bytes())
+	_, failed := text.WriteTo(u.out)
 	return errors.Join(err, outputFailed(failed))
 }

@@ -44,7 +44,7 @@ func auditUnread(path string, err error) error {
 func (u *ui) rendering(name string, all bool, oscal oscalFlags) (reports.Look, reports.Format, error) {
 	format, err := reports.ByName(name)
 	if err != nil {
-		return reports.Look{}, format, exitError{exitUsage, err}
+		return reports.Look{}, format, misspelt(err, name, formatNames())
 	}
 	look, err := u.look(all)
 	if err == nil {
@@ -58,21 +58,30 @@ func auditFiles(*cobra.Command, []string, string) ([]string, cobra.ShellCompDire
 	return []string{"json"}, cobra.ShellCompDirectiveFilterFileExt
 }
 
-// formatFlag is the format on standard output.
-func formatFlag(c *cobra.Command, format *string) {
+func formatNames() []string {
 	var names []string
 	for _, f := range reports.Formats {
 		names = append(names, f.Name)
 	}
+	return names
+}
+
+func formatExtensions() []string {
+	var list []string
+	for _, f := range reports.Formats {
+		list = append(list, f.Extension)
+	}
+	return list
+}
+
+// formatFlag is the format on standard output.
+func formatFlag(c *cobra.Command, format *string) {
+	names := formatNames()
 	c.Flags().StringVar(format, "format", "table", "`FORMAT` of the report on standard output: "+strings.Join(names, ", "))
 	completeWords(c, "format", names...)
 }
 
 // reportFlag names files to write the report to.
 func reportFlag(c *cobra.Command, files *[]string) {
-	var extensions []string
-	for _, f := range reports.Formats {
-		extensions = append(extensions, f.Extension)
-	}
-	c.Flags().StringArrayVar(files, "report", nil, "also write a report to `FILE`, in the format of its extension: "+strings.Join(extensions, ", "))
+	c.Flags().StringArrayVar(files, "report", nil, "also write a report to `FILE`, in the format of its extension: "+strings.Join(formatExtensions(), ", "))
 }

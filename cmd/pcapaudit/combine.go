@@ -15,19 +15,34 @@ func combineCommand(u *ui) *cobra.Command {
 		Long: `combine makes one audit of the JSON reports of several, which must rest on the same packs, the same site and
 different captures, by SHA-256. Their order does not matter.
 
+Reports of live audits are told apart by machine, interface and time. Those that watched the same interfaces one after
+the other, such as the periods of a day, are one capture: a connection that crosses a boundary counts once, in the
+period that it ended in, the time that no report covers is blind, and packs and site may have changed between
+them, which the report says. Two that watched an interface at the same time are refused.
+
 Findings of the same id become one. An expectation is observed if any audit saw it; it is missing or attempted
 where an audit says so and every other that should have shown it could: a night in which the host was silent,
 or a capture point that does not see the pair, takes nothing away, but where period, loss, a filter or a tunnel
 hid it, it is not testable. Numbers are sums, so a connection that two audits saw counts twice, which the report
 says; numbers of hosts are the largest of any audit. The result follows by the rules of every audit, with the
-worst loss of any. Audits with pseudonyms must have them of one key. To count each connection once, audit the captures themselves together, with --dedup where
-capture points saw the same packets. Leave the site's period open, or each night is judged as a part of it that does not cover it.
+worst loss of any. Audits with pseudonyms must have them of one key. To count each connection once, audit the
+captures themselves together, with --dedup where capture points saw the same packets. Leave the site's period open, or each night is judged as a part of it that does not cover it.
 
 Exit codes: those of an audit: 0 clean, 1 deviations, 3 inconclusive; 2 usage, or audits that do not fit
 together; 4 a file is no audit that this version can read; 5 output.`,
-		Example: `  pcapaudit combine night-*.json --report fortnight.json --report fortnight.txt
-  pcapaudit combine gateway-a.json gateway-b.json --all
-  pcapaudit verify fortnight.json                     combines the parts again`,
+		Example: `  # Two windows of one site, one audit each: a quiet one,
+  pcapaudit audit --site testdata/sites/acronis.yaml --report one.json \
+    testdata/captures/acronis-clean.pcapng
+
+  # and one with deviations (exit code 1).
+  pcapaudit audit --site testdata/sites/acronis.yaml --report two.json \
+    testdata/captures/acronis-deviating.pcapng
+
+  # One audit of both (exit code 1).
+  pcapaudit combine one.json two.json --report both.json --report both.txt
+
+  # It can be verified: the parts are combined again.
+  pcapaudit verify both.json`,
 		Args:              atLeast(2, "name the JSON reports of two audits or more"),
 		ValidArgsFunction: auditFiles,
 		RunE: func(_ *cobra.Command, args []string) error {

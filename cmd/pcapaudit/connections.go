@@ -27,11 +27,20 @@ seen of it, when, and how much. Nothing is judged. The packet ledger goes to sta
 ` + pseudonymHelp + ` Names lead back through
 the JSON of an audit of the same captures.
 ` + sandboxHelp,
-		Example: `  pcapaudit connections backup-window.pcapng
-  pcapaudit connections --format json rotated/*.pcap.gz | jq 'select(.outcome=="refused")'
-  pcapaudit connections --host 10.20.0.10 --port 8530-8531 --since 2026-11-22 backup-window.pcapng
-  pcapaudit connections --key vlan,interface --dedup mirror-port.pcapng
-  zcat huge.pcap.gz | pcapaudit connections --format csv - > connections.csv`,
+		Example: `  # Who opened what to whom, and what became of it.
+  pcapaudit connections testdata/captures/acronis-clean.pcapng
+
+  # What one host refused, from the lines of JSON.
+  pcapaudit connections --host 10.20.0.10 --format json \
+    testdata/captures/acronis-deviating.pcapng | jq 'select(.outcome == "refused")'
+
+  # Some ports, from a time on, as mirror ports on two networks show them.
+  pcapaudit connections --port 9876-9877 --since 2026-11-22 --dedup \
+    --key vlan,interface testdata/captures/acronis-clean.pcapng
+
+  # From standard input to a spreadsheet.
+  gzip -c testdata/captures/databox-clean.pcapng |
+    pcapaudit connections --format csv - > connections.csv`,
 		Args: atLeast(1, "name a capture file, a directory of rotated files, or - for standard input"),
 		RunE: func(c *cobra.Command, args []string) error {
 			look, err := u.look(all)
@@ -48,7 +57,7 @@ the JSON of an audit of the same captures.
 			}
 			list, err := reports.NewConnections(u.out, format, look, false)
 			if err != nil {
-				return exitError{exitUsage, err}
+				return misspelt(err, format, reports.ConnectionFormats)
 			}
 			ctx, stop := u.interruptible(c.Context(), func() {})
 			defer stop()
@@ -92,6 +101,9 @@ func (u *ui) summary(r *capture.Result, filter *flow.Filter) {
 		if c.Packets > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.Packets, c.Name))
 		}
+	}
+	if len(parts) == 0 {
+		parts = []string{"none"}
 	}
 	fmt.Fprintf(u.err, "%d packets read = %s\n", facts.Packets.Read, strings.Join(parts, " + "))
 	if opened := r.Ledger.Opened; opened > 0 {

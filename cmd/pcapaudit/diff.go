@@ -25,9 +25,19 @@ tool, packs, site, filter and inputs are listed apart. Audits with pseudonyms of
 Exit codes: 1 where there are new findings that decide (also those that an exception no longer covers, and
 missing or attempted expectations that were not testable before), else 0; 2 usage; 4 a file is no audit
 that this version can read; 5 output.`,
-		Example: `  pcapaudit diff last-week.json this-week.json
-  pcapaudit diff --format json main.json branch.json | jq '.new_findings[].summary'
-  pcapaudit diff approved.json tonight.json || echo 'something new'`,
+		Example: `  # Two audits of one site: a quiet night,
+  pcapaudit audit --site testdata/sites/acronis.yaml --report clean.json \
+    testdata/captures/acronis-clean.pcapng
+
+  # and one with deviations (exit code 1).
+  pcapaudit audit --site testdata/sites/acronis.yaml --report now.json \
+    testdata/captures/acronis-deviating.pcapng
+
+  # What is new (exit code 1).
+  pcapaudit diff clean.json now.json
+
+  # The other way round: what was fixed.
+  pcapaudit diff --format json now.json clean.json | jq -r '.fixed[].summary'`,
 		Args:              exactly(2, "name the older audit, then the newer one"),
 		ValidArgsFunction: auditFiles,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -53,7 +63,7 @@ that this version can read; 5 output.`,
 			}
 			var text bytes.Buffer
 			if err := reports.Diff(&text, d, format, look); err != nil {
-				return exitError{exitUsage, err}
+				return misspelt(err, format, reports.DiffFormats)
 			}
 			if d.AddedCount > 0 {
 				u.verdict = exitDeviations
@@ -78,6 +88,7 @@ func (f *baselineFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.file, "baseline", "", "mark findings as known or new against an older audit, `OLD.json`")
 	c.Flags().StringVar(&f.gate, "gate", "all", "`WHICH` findings make the exit code 1: all, new (those that --baseline does not know)")
 	completeWords(c, "gate", "all", "new")
+	_ = c.RegisterFlagCompletionFunc("baseline", auditFiles)
 }
 
 // mark holds an audit against the baseline and gives the exit code of its result.
@@ -101,9 +112,10 @@ func (u *ui) mark(a, old *classify.Audit, sum string, f baselineFlags, hidden *p
 
 // load reads the baseline; nil where there is none.
 func (f *baselineFlags) load() (*classify.Audit, string, error) {
+	if err := oneOf("--gate", f.gate, "all or new", "all", "new"); err != nil {
+		return nil, "", err
+	}
 	switch {
-	case f.gate != "all" && f.gate != "new":
-		return nil, "", exitError{exitUsage, fmt.Errorf("--gate %q: use all or new", f.gate)}
 	case f.gate == "new" && f.file == "":
 		return nil, "", exitError{exitUsage, hint(fmt.Errorf("--gate new tells nothing without an older audit"), "add --baseline OLD.json")}
 	case f.file == "":

@@ -32,7 +32,7 @@ const evidenceExtension = ".pcapng"
 func (f *evidenceFlags) register(c *cobra.Command) {
 	fl := c.Flags()
 	fl.StringVar(&f.file, "evidence", "", "write the packets of findings, at most five connections each, to `FILE`"+evidenceExtension+", headers only; reads the captures twice")
-	fl.IntVar(&f.limit, "evidence-packets", 0, "write only the first `N` packets of each connection to the evidence; 0: all")
+	fl.IntVar(&f.limit, "evidence-packets", 0, "write only the first `N` packets of each connection to the evidence; 0, the default: all")
 	fl.BoolVar(&f.payload, "payload", false, "write whole packets to the evidence, with their payload")
 	fl.BoolVar(&f.passes, "passes", false, "write sample connections of observed expectations to the evidence, too")
 }

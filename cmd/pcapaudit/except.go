@@ -18,8 +18,9 @@ approver, ticket, reason and end are left empty: site check refuses the site unt
 them in. FINDING is the id of a finding (audit --all and the JSON report show it), or its beginning.
 
 Exit codes: 0; 2 usage, no such finding, or one that no exception can cover; 4 no audit; 5 output.`,
-		Example: `  pcapaudit except audit.json 3f2a
-  pcapaudit except audit.json 3f2a91c07be4d815 >> site.yaml       where exceptions: is the last key`,
+		Example: audited + `
+  # The finding whose id begins so; the report shows the ids.
+  pcapaudit except audit.json 0ffc > exception.yaml`,
 		Args:              exactly(2, "name the JSON report of an audit, then the id of a finding"),
 		ValidArgsFunction: completeFinding,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -32,7 +33,11 @@ Exit codes: 0; 2 usage, no such finding, or one that no exception can cover; 4 n
 			}
 			f, err := a.FindFinding(args[1])
 			if err != nil {
-				return exitError{exitUsage, hint(err, "pcapaudit report %s --all shows the ids", args[0])}
+				advice := fmt.Sprintf("pcapaudit report %s --all shows the ids", args[0])
+				if n := nearestFinding(a, args[1]); n != "" {
+					advice = fmt.Sprintf("did you mean %s? %s", n, advice)
+				}
+				return exitError{exitUsage, hint(err, "%s", advice)}
 			}
 			text, err := classify.ExceptionStanza(f)
 			if err != nil {

@@ -42,12 +42,20 @@ a documented flow has its status, host by host. Packs and site are taken from wh
 --rules and --site; it says where they changed since, and without them it tells what the audit itself holds.
 
 Exit codes: 0; 2 usage, rules, site, no such finding or flow; 4 no audit; 5 output.`,
-		Example: `  pcapaudit explain --rules acronis-abr-11.5 --site sites/acronis.yaml 'tcp win-1 > ams:9877'
-  pcapaudit explain --site sites/acronis.yaml --at 2026-11-22 --encrypted none 'tcp ams:49768 > 10.20.0.54:9876'
-  pcapaudit audit --site sites/acronis.yaml --report audit.json captures/acronis-deviating.pcapng
-  pcapaudit explain audit.json 0ffc                   the finding whose id begins so
-  pcapaudit explain audit.json agent-registers        who is missing, and why
-(in the folder testdata of the sources)`,
+		Example: `  # What would become of a connection between these hosts?
+  pcapaudit explain --site testdata/sites/acronis.yaml 'tcp win-1 > ams:9877'
+
+  # The same where it was seen in clear text.
+  pcapaudit explain --site testdata/sites/acronis.yaml --at 2026-11-22 \
+    --encrypted none 'tcp ams:49768 > 10.20.0.54:9876'
+
+  # An audit to ask (exit code 1).
+  pcapaudit audit --site testdata/sites/acronis.yaml --report audit.json \
+    testdata/captures/acronis-deviating.pcapng
+
+  # The finding whose id begins so; who is missing for a flow, and why.
+  pcapaudit explain audit.json 0ffc
+  pcapaudit explain audit.json agent-registers`,
 		Args:              atLeast(1, "give a connection in quotes, or the JSON report of an audit and the id of a finding or a flow"),
 		ValidArgsFunction: completeExplained,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -59,9 +67,9 @@ Exit codes: 0; 2 usage, rules, site, no such finding or flow; 4 no audit; 5 outp
 		},
 	}
 	rulesFlag(c, &f.rules)
-	c.Flags().StringVar(&f.site, "site", "", "site `FILE`: which hosts hold which roles")
+	siteFlag(c, &f.site, "which hosts hold which roles")
 	c.Flags().BoolVar(&f.noBaseline, "no-baseline", false, "leave out the baseline packs, which a site brings with it")
-	c.Flags().StringVar(&f.at, "at", "", "`TIME` of the connection, RFC 3339 or a date; without it now, or the beginning of the site's period")
+	c.Flags().StringVar(&f.at, "at", "", "`TIME` of the connection: 2026-01-31 (midnight UTC) or 2026-01-31T22:00:00Z; left out: now, or the beginning of the site's period")
 	c.Flags().StringVar(&f.encrypted, "encrypted", "unknown", "what its payload `SHOWS`: "+strings.Join(classify.EncryptedWords, ", "))
 	c.Flags().StringVar(&f.name, "name", "", "host `NAME` that the originator claims for the responder")
 	c.Flags().StringVar(&f.format, "format", "text", "`FORMAT`: text, json")

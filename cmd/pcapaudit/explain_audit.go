@@ -20,7 +20,11 @@ func (u *ui) explainedOfAudit(path, id string, f explainFlags) (*reports.Explain
 	found, missed := a.FindFinding(id)
 	if missed != nil {
 		if x.Expectation, err = a.ExplainExpectation(id); err != nil {
-			return nil, exitError{exitUsage, hint(unknownSubject(a, id, missed, err), "%s; pcapaudit report %s --all shows them", rules.Meant(id, subjects(a, strings.Contains(id, "/"))), path)}
+			advice := rules.Meant(id, subjects(a, strings.Contains(id, "/")))
+			if n := nearestFinding(a, id); n != "" {
+				advice = fmt.Sprintf("did you mean %q?", n)
+			}
+			return nil, exitError{exitUsage, hint(unknownSubject(a, id, missed, err), "%s; pcapaudit report %s --all shows them", advice, path)}
 		}
 		x.Notes = append(x.Notes, fmt.Sprintf("the statuses of the audit, of %s", path))
 		return x, nil
@@ -110,6 +114,11 @@ func (u *ui) rulesOf(a *classify.Audit, f explainFlags) (set *rules.Set, notes [
 		}
 		site = loaded
 		notes = append(notes, changed("the site "+s.File, site.SHA256, s.SHA256)...)
+		for i, n := range s.Inventories {
+			if i < len(site.HostsFrom) {
+				notes = append(notes, changed("the inventory "+n.File, site.HostsFrom[i].SHA256, n.SHA256)...)
+			}
+		}
 	}
 	var packs []*rules.Pack
 	for _, ref := range a.Packs {

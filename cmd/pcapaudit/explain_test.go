@@ -257,36 +257,3 @@ func TestFindingsAreReenacted(t *testing.T) {
 		}
 	})
 }
-
-// TestExplainHelp runs the examples of the command's help where they say.
-func TestExplainHelp(t *testing.T) {
-	data, err := filepath.Abs("../../testdata")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Chdir(t.TempDir())
-	for _, dir := range []string{"sites", "captures"} {
-		if err := os.Symlink(filepath.Join(data, dir), dir); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ran := 0
-	for line := range strings.Lines(explainCommand(&ui{}).Example) {
-		command, _, _ := strings.Cut(strings.TrimSpace(line), "    ")
-		words, found := strings.CutPrefix(command, "pcapaudit ")
-		if !found {
-			continue
-		}
-		before, quoted, _ := strings.Cut(words, "'")
-		args := strings.Fields(before)
-		if quoted != "" {
-			args = append(args, strings.TrimSuffix(quoted, "'"))
-		}
-		want := map[bool]int{true: exitDeviations, false: exitClean}[args[0] == "audit"]
-		output(t, want, args...)
-		ran++
-	}
-	if ran < 5 {
-		t.Errorf("%d examples were run", ran)
-	}
-}

@@ -31,7 +31,14 @@ Packets inside tunnels are filtered by their own addresses and ports.`
 
 func (f *packetFlags) register(c *cobra.Command) {
 	f.flags(c.Flags())
-	completeWords(c, "key", "vlan", "interface")
+	completeWords(c, "key", "vlan", "interface", "vlan,interface")
+	completeList(c, "tunnel-port", func() []string {
+		var list []string
+		for _, name := range capture.TunnelNames() {
+			list = append(list, name+"=")
+		}
+		return list
+	})
 }
 
 func (f *packetFlags) flags(fl *pflag.FlagSet) {
@@ -58,13 +65,14 @@ func (f *packetFlags) config(c *capture.Config) error {
 		case "interface":
 			c.Key |= flow.KeyInterface
 		default:
-			return exitError{exitUsage, fmt.Errorf("--key %q: use vlan, interface or both, as in --key vlan,interface", word)}
+			return oneOf("--key", word, "vlan, interface or both, as in --key vlan,interface", "vlan", "interface")
 		}
 	}
 	for _, text := range f.tunnelPorts {
 		p, err := capture.ParseTunnelPort(text)
 		if err != nil {
-			return exitError{exitUsage, err}
+			name, _, _ := strings.Cut(text, "=")
+			return misspelt(err, name, capture.TunnelNames())
 		}
 		c.TunnelPorts = append(c.TunnelPorts, p)
 	}

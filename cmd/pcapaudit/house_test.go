@@ -13,13 +13,15 @@ const module = "pcapaudit"
 
 // allowed are the direct imports inside the module: one direction, from the command line down to the vocabulary.
 var allowed = map[string][]string{
-	"cmd/pcapaudit":    {"capture", "capture/flow", "capture/sandbox", "classify", "classify/monitor", "reports", "reports/serve", "rules", "rules/draft"},
+	"cmd/pcapaudit":    {"capture", "capture/flow", "capture/sandbox", "classify", "classify/monitor", "classify/survey", "reports", "reports/serve", "rules", "rules/draft"},
 	"reports":          {"capture/flow", "classify", "classify/monitor", "rules"},
 	"reports/serve":    {"classify", "classify/monitor", "reports"},
 	"classify/monitor": {"capture/flow", "classify", "rules"},
+	"classify/survey":  {"capture/flow", "rules"},
 	"classify":         {"capture/flow", "rules"},
 	"rules/draft":      {"rules"},
-	"rules":            {"capture/flow"},
+	"rules":            {"capture/flow", "rules/inventory"},
+	"rules/inventory":  {},
 	"capture":          {"capture/flow", "capture/inspect"},
 	"capture/inspect":  {"capture/flow"},
 	"capture/sandbox":  {},

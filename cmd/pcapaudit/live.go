@@ -72,7 +72,8 @@ names. In a name ` + periodMark + ` stands for the beginning of the period; a na
 SIGUSR1 writes the reports of the period so far. Without --report the text of each period goes to standard output.
 
 --state keeps what is known in a file, every --checkpoint: a restart goes on with the period and says what it
-did not see. SIGHUP, or a changed file, loads the rules and the site anew: all of it or, where there is an
+did not see. The list of --connections then begins anew, which the report says, in a file of its own where the name
+has ` + periodMark + `; another --zone holds from the end of that period on. SIGHUP, or a changed file, loads the rules and the site anew: all of it or, where there is an
 error, nothing.
 
 An interface that is down, deleted or renamed is not forgotten: the time is blind, which is told, and no flow is
@@ -98,11 +99,20 @@ writing, packs, site, acknowledgements, certificate and keys for reading.
 
 Exit codes: as for audit, of the gravest period; 6 where an interface cannot be watched; 128+n ended by signal n
 (after the last report), 0 for SIGTERM under a service manager.`,
-		Example: `  pcapaudit live --interface eth0 --site site.yaml
+		Example: `  # Until Ctrl-C: alerts as they come, then the report.
+  pcapaudit live --interface eth0 --site testdata/sites/acronis.yaml
+
+  # One night, with a page of it in the morning.
   pcapaudit live --interface eth0 --site site.yaml --for 8h --report night.html
-  pcapaudit live --interface eth0 --interface eth1 --site site.yaml --interval 24h --zone Europe/Berlin \
-    --report '/var/lib/pcapaudit/{period}.html' --report /var/lib/pcapaudit/last.json --state /var/lib/pcapaudit/state
-  pcapaudit live --interface eth0 --site site.yaml --alerts alerts.ndjson --syslog udp:192.0.2.9:514 --syslog-severity high`,
+
+  # For good: a report a day, and a state that outlives restarts.
+  pcapaudit live --interface eth0 --interface eth1 --site site.yaml \
+    --interval 24h --zone Europe/Berlin --state /var/lib/pcapaudit/state \
+    --report '/var/lib/pcapaudit/{period}.html'
+
+  # Alerts to a file and the graver ones to syslog; a status page.
+  pcapaudit live --interface eth0 --site site.yaml --alerts alerts.ndjson \
+    --syslog udp:192.0.2.9:514 --syslog-severity high --listen 127.0.0.1:9780`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runLive(c.Context(), u, f) },
 	}
@@ -110,27 +120,30 @@ Exit codes: as for audit, of the gravest period; 6 where an interface cannot be 
 	fl.StringArrayVarP(&f.interfaces, "interface", "i", nil, "watch the interface `IF`; repeat it for several")
 	fl.BoolVar(&f.promiscuous, "promiscuous", false, "take packets that are for other machines too, as on a mirror port")
 	fl.IntVar(&f.rings, "rings", 1, "receive each interface through `N` rings, which share its flows")
-	fl.IntVar(&f.ringMiB, "ring-size", 32, "`MIB` of each ring")
+	fl.IntVar(&f.ringMiB, "ring-size", 32, "memory of each ring, in `MIB`")
 	fl.StringVar(&f.program, "filter-program", "", "have the kernel leave out what the program in `FILE` refuses (tcpdump -ddd)")
 	fl.BoolVar(&f.siteFilter, "site-filter", false, "have the kernel leave out packets with no end in the site's networks")
 	fl.BoolVar(&f.conntrack, "conntrack", false, "join both sides of connections whose addresses this machine translates, as the kernel tells them")
 	rulesFlag(c, &f.rules)
-	fl.StringVar(&f.site, "site", "", "site `FILE`: which hosts hold which roles")
+	siteFlag(c, &f.site, "which hosts hold which roles")
 	fl.BoolVar(&f.noBaseline, "no-baseline", false, "use only the packs that --rules names, or the site binds")
-	fl.DurationVar(&f.interval, "interval", 0, "report each period of this `LENGTH`, such as 1h or 24h; 0: one period until the end")
-	fl.DurationVar(&f.length, "for", 0, "end after this `TIME`, with the exit code of what was found; 0: only a signal ends it")
+	fl.DurationVar(&f.interval, "interval", 0, "report each period of this `LENGTH`, such as 1h or 24h; 0, the default: one period until the end")
+	fl.DurationVar(&f.length, "for", 0, "end after this `TIME`, such as 90m or 8h, with the exit code of what was found; 0, the default: only a signal ends it")
 	fl.StringVar(&f.zone, "zone", "UTC", "time `ZONE` of periods and alerts, such as Europe/Berlin")
+	completeList(c, "interface", interfaces)
+	completeList(c, "zone", zones)
 	reportFlag(c, &f.reports)
 	fl.StringVar(&f.connections, "connections", "", "write every connection of a period with its verdict to `FILE` (NDJSON, or .csv); "+periodMark+" as in --report")
 	signFlag(c, &f.sign)
 	fl.StringVar(&f.state, "state", "", "keep what is known in `FILE`, and go on with it after a restart")
-	fl.DurationVar(&f.checkpoint, "checkpoint", 30*time.Second, "write the state every `TIME`")
+	fl.DurationVar(&f.checkpoint, "checkpoint", 30*time.Second, "write the state every `TIME`, of 1s or more")
 	f.alerts.register(c)
 	fl.StringVar(&f.acks, "acknowledge", "", "leave out alerts about the findings that the YAML `FILE` acknowledges (finding, until, who, text); it is read again when it changes")
 	f.serve.register(c)
 	fl.StringVar(&f.user, "user", "", "become `USER` when the interfaces are open")
 	sandboxFlag(c, &f.sandbox)
 	f.packets.register(c)
+	_, _ = fl.MarkHidden("since"), fl.MarkHidden("until") // for captures that have ended
 	fl.IntVar(&f.maxConns, "max-connections", liveConnections, "most connections tracked at a time, `N` (80 to 144 bytes each)")
 	return c
 }
@@ -182,7 +195,7 @@ func runLive(parent context.Context, u *ui, f liveFlags) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1) // which would end the program
 	zone, err := time.LoadLocation(f.zone)
 	if err != nil {
-		return exitError{exitUsage, fmt.Errorf("--zone %q: write an IANA name such as Europe/Paris, or UTC", f.zone)}
+		return misspelt(fmt.Errorf("--zone %q: write an IANA name such as Europe/Paris, or UTC", f.zone), f.zone, zones())
 	}
 	config := capture.Config{MaxConnections: f.maxConns}
 	if err := f.packets.config(&config); err != nil {
@@ -227,7 +240,7 @@ func runLive(parent context.Context, u *ui, f liveFlags) error {
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(liveGarbage))
 	l.mon = monitor.New(set, warnings, time.Now().UnixNano(), monitor.Options{Tool: thisTool, Invocation: f.invocation(), Filter: config.Filter,
-		Interval: int64(f.interval), Zone: zone, HeartbeatEvery: int64(f.alerts.heartbeat), Alert: l.alert, Open: l.eachOpen, OnJudged: l.judged})
+		Interval: int64(f.interval), Zone: zone, HeartbeatEvery: int64(f.alerts.heartbeat), Alert: l.alert, Open: l.eachOpen, OnJudged: l.judged, Report: l.reportForAlerts})
 	config.Emit, config.Young = l.mon.Observe, l.mon.Young
 	config.Learn.Name, config.Learn.Announcement = l.mon.LearnName, l.mon.LearnAnnouncement
 	watch.Opened, watch.Tick = l.begin, l.tick

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -36,8 +35,8 @@ func (f *alertFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.format, "alert-format", "", "`FORMAT` of alerts: text, json (one object a line); json where FILE ends in .json or .ndjson")
 	fl.StringVar(&f.severity, "alert-severity", "info", "leave out findings below this `SEVERITY`: high, medium, low, info")
 	fl.StringVar(&f.syslog, "syslog", "", "send alerts to syslog (RFC 5424) at `ADDR`: local, unix:PATH, udp:HOST:PORT, tcp:HOST:PORT")
-	fl.StringVar(&f.syslogSeverity, "syslog-severity", "medium", "leave out findings below this `SEVERITY` there")
-	fl.DurationVar(&f.heartbeat, "heartbeat", time.Hour, "tell every `TIME` that all is well; 0: never")
+	fl.StringVar(&f.syslogSeverity, "syslog-severity", "medium", "leave out findings below this `SEVERITY` in syslog: high, medium, low, info")
+	fl.DurationVar(&f.heartbeat, "heartbeat", time.Hour, "tell every `TIME`, such as 10m, that all is well; 0: never")
 	completeWords(c, "alert-format", "text", "json")
 	completeWords(c, "alert-severity", alertSeverities...)
 	completeWords(c, "syslog-severity", alertSeverities...)
@@ -71,8 +70,8 @@ func newAlertSinks(u *ui, f alertFlags, zone *time.Location) *alertSinks {
 func (s *alertSinks) open() error {
 	f := &s.flags
 	for flag, word := range map[string]string{"--alert-severity": f.severity, "--syslog-severity": f.syslogSeverity} {
-		if !slices.Contains(alertSeverities, word) {
-			return exitError{exitUsage, fmt.Errorf("%s %q: use high, medium, low or info", flag, word)}
+		if err := oneOf(flag, word, "high, medium, low or info", alertSeverities...); err != nil {
+			return err
 		}
 	}
 	switch f.format {
@@ -82,7 +81,7 @@ func (s *alertSinks) open() error {
 	case "":
 		s.json = bytes.HasSuffix([]byte(f.file), []byte("json"))
 	default:
-		return exitError{exitUsage, fmt.Errorf("--alert-format %q: use text or json", f.format)}
+		return oneOf("--alert-format", f.format, "text or json", "text", "json")
 	}
 	var err error
 	if f.syslog != "" {

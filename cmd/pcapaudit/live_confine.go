@@ -3,6 +3,7 @@ package main
 import (
 	"net"
 	"path/filepath"
+	"slices"
 
 	"pcapaudit/capture/sandbox"
 )
@@ -14,7 +15,7 @@ func (l *liveRun) confine() (sandbox.Enforced, error) {
 	if f.conntrack {
 		plan.Keep |= sandbox.Translations
 	}
-	for _, name := range append([]string{f.site, f.sign, f.acks, f.serve.cert, f.serve.key}, f.rules...) {
+	for _, name := range slices.Concat([]string{f.site, f.sign, f.acks, f.serve.cert, f.serve.key}, f.rules, inventoryPaths(l.set.Site)) {
 		plan.Read = append(plan.Read, replaceable(name)...)
 	}
 	if f.serve.listen != "" {

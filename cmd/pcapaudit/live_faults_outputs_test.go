@@ -184,4 +184,46 @@ func faultSigned(t *testing.T, s *stand) {
 			t.Errorf("no %s", name)
 		}
 	}
+	s.write("signers", "someone@example.com "+s.read("key.pub"))
+	s.verifySigned()
+}
+
+// verifySigned has a signed live audit verified, whole and changed.
+func (s *stand) verifySigned() {
+	s.t.Helper()
+	report, site := s.read("report.json"), s.read("site.yaml")
+	signed := []string{"--allowed-signers", "signers", "report.json"}
+	for _, c := range []struct {
+		name string
+		args []string
+		code int
+		want []string
+		not  string
+	}{
+		{"signed", signed, 0, []string{"signature  good, by someone@example.com", "interface  pa-near, watched live: nobody kept its 7 packets, so they have no hash; they passed from 20", "site.yaml holds",
+			"pack.yaml holds", "ledgers    balance", "run        cannot be made again", "HOLDS: signed by someone@example.com"}, "VERIFIED"},
+		{"signature not checked", []string{"report.json"}, 1, []string{"was not checked: give --allowed-signers", "NOT VERIFIED: nothing vouches for this live audit"}, "something differs"},
+		{"quick", []string{"--quick", "report.json"}, 0, []string{"hashes hold; the audit was not made again"}, "VERIFIED"},
+		{"another report", signed, 1, []string{"NOT VERIFIED: something differs", "manifest"}, "HOLDS"},
+		{"another result", []string{"report.json"}, 1, []string{"the audit contradicts itself: 2 values differ", "packets read, by input: "}, "HOLDS"},
+		{"another site", signed, 1, []string{"site       " + s.path("site.yaml") + " differs", "not everything that it rests on is here"}, "HOLDS"},
+	} {
+		s.write("report.json", report)
+		s.write("site.yaml", site)
+		switch c.name {
+		case "another report", "another result":
+			s.write("report.json", strings.Replace(report, `"read": 7,`, `"read": 8,`, 1))
+		case "another site":
+			s.write("site.yaml", site+"# changed\n")
+		}
+		code, said := s.tool(append([]string{"verify"}, c.args...)...)
+		if code != c.code || c.not != "" && strings.Contains(strings.ReplaceAll(said, "NOT VERIFIED", "NO"), c.not) {
+			s.t.Errorf("%s: exit code %d\n%s", c.name, code, said)
+		}
+		for _, text := range c.want {
+			if !strings.Contains(said, text) {
+				s.t.Errorf("%s: without %q:\n%s", c.name, text, said)
+			}
+		}
+	}
 }

@@ -7,10 +7,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"pcapaudit/classify"
 )
 
 // faultSignals sends signals at random times: a report is left behind, and the exit code says what ended the program.
@@ -124,9 +128,43 @@ func faultKills(t *testing.T, s *stand) {
 	if len(now) > 1 || s.temporaries() != nil { // the list of connections has one
 		t.Errorf("while it runs there are %v, then %v", now, s.temporaries())
 	}
+	if !saysListBegins(audit, "list.json") || lineCount(s.read("list.json")) != 1 {
+		t.Errorf("%q, and the list has %d lines", audit.Warnings, lineCount(s.read("list.json")))
+	}
 	n, open := audit.Connections, audit.Result.Basis.Open
 	if n.Emitted == 0 || n.Created > uint64(s.sent) || n.Open != open || len(audit.Period.Gaps) == 0 || audit.Result.Code == exitClean {
 		t.Errorf("%+v, gaps %+v, result %+v", n, audit.Period.Gaps, audit.Result)
+	}
+}
+
+// saysListBegins says whether a report tells that the list of connections holds the rest of the period alone.
+func saysListBegins(a *classify.Audit, list string) bool {
+	return slices.ContainsFunc(a.Warnings, func(w string) bool {
+		return strings.HasPrefix(w, "the list of connections "+list+" begins at 20") && strings.HasSuffix(w, "connections of this period that ended before are not in it")
+	})
+}
+
+func lineCount(text string) int { return strings.Count(text, "\n") }
+
+// faultLists ends the program and starts it again within a period: the second list neither takes the place of the first nor is taken for whole.
+func faultLists(t *testing.T, s *stand) {
+	args := []string{"--interval", "24h", "--report", "report.json", "--connections", "list-{period}.json", "--state", "state"}
+	var reports []*classify.Audit
+	for range 2 {
+		a := s.start(args...)
+		s.conversation(9000)
+		time.Sleep(300 * time.Millisecond)
+		if code := a.stop(syscall.SIGTERM); code != 128+15 {
+			t.Errorf("exit code %d\n%s", code, a.said.String())
+		}
+		reports = append(reports, s.audit("report.json"))
+	}
+	lists, _ := filepath.Glob(s.path("list-*.json"))
+	if len(lists) != 2 || lineCount(readText(lists[0])) != 1 || lineCount(readText(lists[1])) != 1 {
+		t.Fatalf("lists %v", lists)
+	}
+	if first, second := reports[0], reports[1]; saysListBegins(first, "list-") || second.Connections.Emitted != 2 || !saysListBegins(second, filepath.Base(lists[1])) {
+		t.Errorf("%q, then %d connections and %q", first.Warnings, second.Connections.Emitted, second.Warnings)
 	}
 }
 

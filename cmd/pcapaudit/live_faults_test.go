@@ -45,6 +45,8 @@ func TestLiveFaults(t *testing.T) {
 		{"rules", faultRules},
 		{"signals", faultSignals},
 		{"kills", faultKills},
+		{"lists", faultLists},
+		{"periods", faultPeriods},
 		{"disk full", faultDiskFull},
 		{"read-only", faultReadOnly},
 		{"outputs in the way", faultOutputs},
@@ -174,13 +176,8 @@ func (s *stand) audit(name string) *classify.Audit {
 	if err != nil {
 		s.t.Fatalf("%s: %v", name, err)
 	}
-	if len(a.Residuals) > 0 {
-		s.t.Errorf("%s: %v", name, a.Residuals)
-	}
-	for _, l := range a.Coverage.Live {
-		if l.Kernel != l.Delivered+l.Dropped {
-			s.t.Errorf("%s: %+v", name, l)
-		}
+	if list := a.Contradictions(); len(list) > 0 {
+		s.t.Errorf("%s: %q", name, list)
 	}
 	return a
 }
@@ -453,6 +450,19 @@ func (s *stand) refused(c *exec.Cmd) (int, string) {
 		s.t.Fatalf("%v: %v\n%s", c.Args, err, out)
 	}
 	return failed.ExitCode(), string(out)
+}
+
+// tool runs another command of the program, and gives its exit code and what it said.
+func (s *stand) tool(args ...string) (int, string) {
+	s.t.Helper()
+	c := exec.Command(s.program, args...)
+	c.Dir = s.dir
+	out, err := c.CombinedOutput()
+	var failed *exec.ExitError
+	if err != nil && !errors.As(err, &failed) {
+		s.t.Fatalf("%v: %v\n%s", c.Args, err, out)
+	}
+	return c.ProcessState.ExitCode(), string(out)
 }
 
 // readText is what a file holds, "" where there is none.

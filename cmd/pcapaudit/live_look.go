@@ -58,6 +58,9 @@ func (l *liveRun) cut(p *capture.Pulse) classify.Capture {
 // facts are those of a part of the watching.
 func (l *liveRun) facts(r *capture.Result) classify.Capture {
 	c := captureFacts(r)
+	for i := range c.Inputs {
+		c.Inputs[i].Machine = l.machine
+	}
 	if l.flags.siteFilter {
 		c.SiteFilter = l.program
 	}

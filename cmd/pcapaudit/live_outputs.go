@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -13,16 +14,17 @@ import (
 	"pcapaudit/capture/flow"
 	"pcapaudit/classify"
 	"pcapaudit/classify/monitor"
+	"pcapaudit/reports"
 )
 
-// restore goes on with the state that another run left, if there is one. One that cannot be restored is set aside.
-func (l *liveRun) restore() {
+// restore goes on with the state that another run left, if there is one, and says whether it does. One that cannot be restored is set aside.
+func (l *liveRun) restore() bool {
 	if l.flags.state == "" {
-		return
+		return false
 	}
 	data, err := readBounded(l.flags.state, monitor.MaxCheckpoint)
 	if errors.Is(err, os.ErrNotExist) {
-		return
+		return false
 	}
 	if err == nil {
 		err = l.mon.Restore(data, time.Now().UnixNano())
@@ -33,7 +35,9 @@ func (l *liveRun) restore() {
 		if err := os.Rename(l.flags.state, aside); err != nil {
 			l.u.warn("%v", err)
 		}
+		return false
 	}
+	return true
 }
 
 // named puts the beginning of a period where the name of an output asks for it.
@@ -43,8 +47,25 @@ func (l *liveRun) named(path string, began int64) string {
 
 func (l *liveRun) beginList() {
 	if l.flags.connections != "" {
-		l.list = newLiveList(l.files, l.named(l.flags.connections, l.began))
+		l.list = newLiveList(l.files, l.listName())
 	}
+}
+
+// listName is that of the list of the period. What a run before has listed of it is not replaced where the name says the time: the rest has its own.
+func (l *liveRun) listName() string {
+	name := l.named(l.flags.connections, l.began)
+	if _, err := os.Lstat(name); l.rest != 0 && err == nil {
+		return l.named(l.flags.connections, l.rest)
+	}
+	return name
+}
+
+// listed says what the list of the period does not hold.
+func (l *liveRun) listed() []string {
+	if l.rest == 0 || l.list == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("the list of connections %s begins at %s, when the program was started again: connections of this period that ended before are not in it", l.list.path, flow.Stamp(l.rest))}
 }
 
 func (l *liveRun) endList() {
@@ -61,7 +82,9 @@ func (l *liveRun) endPeriod(p *capture.Pulse) {
 	l.write(audit, l.began)
 	l.endList()
 	l.next(p.Now())
+	l.rest = 0
 	l.beginList()
+	l.saved = 0 // a state of the period that has ended would have its report written again, with less in it
 }
 
 // maxNamed bounds the periods of which it is known that a report has their name.
@@ -92,7 +115,7 @@ func (l *liveRun) write(a *classify.Audit, began int64) {
 
 // put has an audit written by the goroutine that writes files. A report that holds the last period does not go back to an earlier one.
 func (l *liveRun) put(a *classify.Audit, began int64) {
-	a.Warnings = append(a.Warnings, l.losses()...)
+	a.Warnings = append(append(a.Warnings, l.losses()...), l.listed()...)
 	if l.held != nil {
 		a.Tool.Sandbox = l.held.String()
 	}
@@ -104,6 +127,9 @@ func (l *liveRun) put(a *classify.Audit, began int64) {
 		out, err := l.outputs(began, late)
 		if err != nil {
 			return err
+		}
+		if name := l.jsonReport(); name != "" {
+			out.look.Audit = shellWord(l.named(name, began))
 		}
 		return l.files.whole(out, func() error { return out.render(a) })
 	})
@@ -121,7 +147,39 @@ func (l *liveRun) outputs(began int64, late bool) (*outputs, error) {
 	if len(flags.reports) > 0 {
 		flags.sign = f.sign
 	}
-	return openOutputs(flags, []string{f.site, f.state, f.sign})
+	return openOutputs(flags, append([]string{f.site, f.state, f.sign}, inventoryPaths(l.set.Site)...))
+}
+
+// jsonReport is the first of --report that is JSON, as the flag has it; "" where none is.
+func (l *liveRun) jsonReport() string {
+	i := slices.IndexFunc(l.flags.reports, func(name string) bool { f, err := reports.ByPath(name); return err == nil && f.Name == "json" })
+	if i < 0 {
+		return ""
+	}
+	return l.flags.reports[i]
+}
+
+// reportForAlerts is monitor.Options.Report.
+func (l *liveRun) reportForAlerts() (name, how string) {
+	switch name = l.jsonReport(); {
+	case name != "":
+		if full, err := filepath.Abs(name); err == nil {
+			name = full
+		}
+		return shellWord(l.named(name, l.began)), "written at the end of the period, and at SIGUSR1"
+	case l.flags.serve.listen != "":
+		return "AUDIT.json", "as /api/audit of " + l.flags.serve.listen + " gives it"
+	}
+	return "AUDIT.json", "live --report AUDIT.json writes it at the end of the period, and at SIGUSR1"
+}
+
+// shellWord writes a name as one word of a command, as sh reads it.
+func shellWord(name string) string {
+	plain := func(r rune) bool { return r > ' ' && r < 0x7f && !strings.ContainsRune("|&;<>()$`\\\"'*?[]#~=%!{}", r) }
+	if name != "" && strings.IndexFunc(name, func(r rune) bool { return !plain(r) }) < 0 {
+		return name
+	}
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 // printed writes the text of an audit to standard output.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,8 +19,9 @@ type ruleLoader struct {
 	flags  auditFlags
 	asked  chan struct{}
 	loaded chan loadedRules
-	held   atomic.Pointer[string] // identity of the rules in force
-	owed   atomic.Int32           // requests that were not answered yet
+	held   atomic.Pointer[string]   // identity of the rules in force
+	lists  atomic.Pointer[[]string] // paths of their inventories
+	owed   atomic.Int32             // requests that were not answered yet
 }
 
 // loadedRules are a set to take, or the error why there is none.
@@ -47,6 +49,8 @@ func (l *ruleLoader) start(set *rules.Set) {
 func (l *ruleLoader) hold(set *rules.Set) {
 	id := identity(set)
 	l.held.Store(&id)
+	lists := inventoryPaths(set.Site)
+	l.lists.Store(&lists)
 }
 
 // ask has everything loaded anew.
@@ -85,7 +89,7 @@ func (l *ruleLoader) run() {
 // stamps tell whether a file has changed.
 func (l *ruleLoader) stamps() string {
 	var b strings.Builder
-	for _, name := range append([]string{l.flags.site}, l.flags.rules...) {
+	for _, name := range slices.Concat([]string{l.flags.site}, l.flags.rules, *l.lists.Load()) {
 		st, err := os.Stat(name)
 		switch {
 		case err == nil:
@@ -109,6 +113,17 @@ func (l *ruleLoader) load(asked bool) {
 	l.loaded <- loadedRules{set, warnings, err}
 }
 
+// inventoryPaths are the files that a site has hosts from; it may be nil.
+func inventoryPaths(site *rules.Site) []string {
+	var list []string
+	if site != nil {
+		for _, v := range site.HostsFrom {
+			list = append(list, v.Path)
+		}
+	}
+	return list
+}
+
 // identity tells sets apart by the bytes that they were made of.
 func identity(set *rules.Set) string {
 	var b strings.Builder
@@ -117,6 +132,9 @@ func identity(set *rules.Set) string {
 	}
 	if set.Site != nil {
 		b.WriteString(set.Site.SHA256)
+		for _, v := range set.Site.HostsFrom {
+			b.WriteString(" " + v.SHA256)
+		}
 	}
 	return b.String()
 }

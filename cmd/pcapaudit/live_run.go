@@ -27,6 +27,7 @@ type liveRun struct {
 	set     *rules.Set
 	held    sandbox.Enforced // what the sandbox keeps from this process; nil: it is off
 	program string           // the kernel's filter, in words
+	machine string           // that this is, see machineID
 	mon     *monitor.Monitor
 	alerts  *alertSinks
 	files   *liveFiles
@@ -46,6 +47,7 @@ type liveRun struct {
 	blind      map[string]bool  // interfaces that are
 	known      map[string]known // of interfaces
 	began      int64            // of the period, as outputs have it in their names
+	rest       int64            // since when connections of the period are listed, where a run before began it; 0: since its beginning
 	names      []int64          // of periods that have ended
 	looked     int64            // packet clock of the last look at the interfaces
 	saved      int64            // of the last checkpoint
@@ -70,7 +72,7 @@ func newLiveRun(u *ui, f liveFlags, zone *time.Location, set *rules.Set, signals
 		return nil, err
 	}
 	l := &liveRun{u: u, flags: f, zone: zone, set: set, alerts: newAlertSinks(u, f.alerts, zone), files: newLiveFiles(u), loader: newRuleLoader(u, f.ruleFlags()),
-		style: look, format: format, signals: signals, blind: map[string]bool{}, known: map[string]known{}}
+		machine: machineID("/etc/machine-id"), style: look, format: format, signals: signals, blind: map[string]bool{}, known: map[string]known{}}
 	l.stderr = newStream(u.err, nil)
 	l.stdout = newStream(u.out, func(err error) {
 		u.warn("standard output: %v; what goes there is counted until it can be written again", bare(err))
@@ -105,8 +107,11 @@ func (l *liveRun) begin() error {
 	if err := l.alerts.open(); err != nil {
 		return err
 	}
-	l.restore()
+	restored := l.restore()
 	l.began = l.mon.Period().From
+	if restored && l.flags.connections != "" {
+		l.rest = time.Now().UnixNano()
+	}
 	held, err := l.confine()
 	if err != nil {
 		return err
@@ -274,7 +279,11 @@ func liveFailed(err error) error {
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
 		return exitError{exitCapture, hint(err, "run as root, or give the program the right: setcap cap_net_raw=ep pcapaudit")}
 	case errors.As(err, &on):
-		return exitError{exitCapture, hint(err, "name interfaces that are there: ip link")}
+		advice := "name interfaces that are there: ip link"
+		if n := rules.Nearest(on.Interface, interfaces()); n != "" && n != on.Interface {
+			advice = "did you mean " + n + "?"
+		}
+		return exitError{exitCapture, hint(err, "%s", advice)}
 	}
 	return exitError{exitCapture, err}
 }

@@ -30,7 +30,7 @@ func (f *serveFlags) register(c *cobra.Command) {
 	fl.StringVar(&f.listen, "listen", "", "show a status page, metrics and the audit at `ADDR:PORT`, such as 127.0.0.1:9780")
 	fl.StringArrayVar(&f.hosts, "listen-host", nil, "a `NAME` by which clients may ask for it, beside localhost and the address; repeat it for several")
 	fl.StringVar(&f.cert, "tls-cert", "", "certificate chain of the status page, a PEM `FILE`; read again at SIGHUP")
-	fl.StringVar(&f.key, "tls-key", "", "its key, a PEM `FILE`")
+	fl.StringVar(&f.key, "tls-key", "", "key of that certificate, a PEM `FILE`")
 	fl.StringVar(&f.token, "token-file", "", "ask for the token in `FILE`: as bearer token, or as password of any user")
 	fl.StringVar(&f.clientCA, "client-ca", "", "ask for a client certificate by an authority in the PEM `FILE`")
 }

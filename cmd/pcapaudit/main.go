@@ -2,6 +2,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -33,30 +34,45 @@ func execute(ui *ui, args []string) int {
 	return ui.finish(root.Execute())
 }
 
+// Commands stand in help in the order in which they are used.
+func init() { cobra.EnableCommandSorting = false }
+
 func rootCommand(ui *ui) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "pcapaudit",
 		Short: "Audit packet captures against documented network flows",
-		Long: `pcapaudit reads packets, tracks connections, matches each against the flows that a product's
-documentation describes, and reports what was unexpected, what was missing, what deviated from
-the document, and what could not be judged.
+		Long: `pcapaudit reads packets, tracks connections, matches each against the flows that a product's documentation
+describes, and reports what was unexpected, what was missing, what deviated from the document, and what could
+not be judged. Without arguments it shows three ways to start.
 
-Three ways to start:
-  pcapaudit rules list                                      the documents it knows
-  pcapaudit connections CAPTURE                             what a capture holds, without judgement
-  pcapaudit audit --rules PACK --site SITE.yaml CAPTURE     the audit`,
+A rule pack holds what a product's documentation says; a site file says which hosts play which roles.`,
+		Example: `  # Three ways to start, and the packs that are there.
+  pcapaudit
+  pcapaudit rules list
+
+  # A first audit, of a recorded window (exit code 1: faults were planted).
+  pcapaudit audit --site testdata/sites/acronis.yaml \
+    testdata/captures/acronis-deviating.pcapng`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args:          noSuchCommand,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := io.WriteString(ui.out, start)
+			return outputFailed(err)
+		},
 	}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return exitError{exitUsage, hint(err, "see %s --help", c.CommandPath())}
-	})
+	root.SetFlagErrorFunc(wrongFlag)
+	root.SetHelpFunc(ui.help)
+	root.SetHelpCommand(helpCommand())
+	root.SetHelpCommandGroupID(groupElse)
+	root.AddGroup(commandGroups...)
 	root.PersistentFlags().StringVar(&ui.colorMode, "color", "auto", "colour on the terminal, `WHEN`: auto, always, never (NO_COLOR is honoured)")
-	completeWords(root, "color", "auto", "always", "never")
-	root.AddCommand(auditCommand(ui), liveCommand(ui), connectionsCommand(ui), reportCommand(ui), diffCommand(ui), verifyCommand(ui), explainCommand(ui), exceptCommand(ui),
-		combineCommand(ui), pseudonymsCommand(ui), rulesCommand(ui), siteCommand(ui), manualCommand())
+	completeWords(root, "color", colorWords...)
+	grouped(root, groupAudit, auditCommand(ui), liveCommand(ui), connectionsCommand(ui))
+	grouped(root, groupRead, explainCommand(ui), reportCommand(ui), diffCommand(ui), combineCommand(ui), exceptCommand(ui), verifyCommand(ui))
+	grouped(root, groupRules, rulesCommand(ui), siteCommand(ui))
+	grouped(root, groupElse, pseudonymsCommand(ui), completionCommand(ui))
+	root.AddCommand(manualCommand())
 	return root
 }

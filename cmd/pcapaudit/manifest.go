@@ -50,7 +50,8 @@ type predicate struct {
 	Sources     []string      `json:"sources"` // audits that were rendered or combined
 	Inputs      []string      `json:"inputs"`  // captures
 	Packs       []subject     `json:"packs"`
-	Site        *subject      `json:"site"` // null without one
+	Site        *subject      `json:"site"`                  // null without one
+	Inventories []subject     `json:"inventories,omitempty"` // that the site has hosts from
 	Annotations *subject      `json:"annotations"`
 	Baseline    *subject      `json:"baseline"`
 }
@@ -69,7 +70,7 @@ func statementOf(a *classify.Audit, outputs, sources []subject) (*statement, err
 		s.Subject, p.Sources = append(s.Subject, o), append(p.Sources, o.Name)
 	}
 	for _, in := range a.Inputs {
-		if in.Format == "live" { // packets that passed are bytes that nobody keeps
+		if in.Format == classify.LiveFormat { // packets that passed are bytes that nobody keeps
 			continue
 		}
 		if in.SHA256 == "" {
@@ -82,6 +83,9 @@ func statementOf(a *classify.Audit, outputs, sources []subject) (*statement, err
 	}
 	if a.Site != nil {
 		p.Site = &subject{a.Site.Name, digest{a.Site.SHA256}}
+		for _, v := range a.Site.Inventories {
+			p.Inventories = append(p.Inventories, subject{v.File, digest{v.SHA256}})
+		}
 	}
 	if n := a.Annotations; n != nil {
 		p.Annotations = &subject{n.File, digest{n.SHA256}}

@@ -52,7 +52,7 @@ func writeManuals(c *cobra.Command, dir, date string) error {
 func documented(c *cobra.Command) []*cobra.Command {
 	var list []*cobra.Command
 	for _, sub := range c.Commands() {
-		if sub.IsAvailableCommand() && sub.Name() != "completion" {
+		if sub.IsAvailableCommand() {
 			list = append(list, sub)
 		}
 	}
@@ -79,6 +79,9 @@ func manualPage(c *cobra.Command, date string) string {
 	m.flags("GLOBAL OPTIONS", c.InheritedFlags())
 	if c.Example != "" {
 		m.section("EXAMPLES")
+		if strings.Contains(c.Example, "testdata/") {
+			m.text("In the folder of the sources:")
+		}
 		m.verbatim(strings.Split(c.Example, "\n"))
 	}
 	m.section("SEE ALSO")
@@ -121,22 +124,14 @@ func (m *manual) prose(text, instead string) {
 	if text == "" {
 		text = instead + "."
 	}
-	for i, paragraph := range strings.Split(strings.TrimSpace(text), "\n\n") {
-		if i > 0 {
+	for i, part := range parts(text) {
+		if i > 0 && part.begins {
 			m.line(".PP")
 		}
-		lines := strings.Split(paragraph, "\n")
-		for len(lines) > 0 {
-			n := 0
-			for n < len(lines) && strings.HasPrefix(lines[n], "  ") == strings.HasPrefix(lines[0], "  ") {
-				n++
-			}
-			if strings.HasPrefix(lines[0], "  ") {
-				m.verbatim(lines[:n])
-			} else {
-				m.text(strings.Join(lines[:n], "\n"))
-			}
-			lines = lines[n:]
+		if part.verbatim {
+			m.verbatim(part.lines)
+		} else {
+			m.text(strings.Join(part.lines, "\n"))
 		}
 	}
 }

@@ -19,11 +19,16 @@ type oscalFlags struct {
 	controls []string
 }
 
-func (f *oscalFlags) register(c *cobra.Command) {
+func controlNames() []string {
 	var names []string
 	for _, s := range reports.ControlSets {
 		names = append(names, s.Name)
 	}
+	return names
+}
+
+func (f *oscalFlags) register(c *cobra.Command) {
+	names := controlNames()
 	fl := c.Flags()
 	fl.StringVar(&f.plan, "oscal-plan", "", "URI reference `HREF` of the assessment plan that OSCAL reports follow; without it they say that none was named")
 	fl.StringArrayVar(&f.controls, "oscal-controls", nil, "`SET` of controls that OSCAL reports are supporting evidence for: "+strings.Join(names, ", "))
@@ -48,7 +53,7 @@ func (f *oscalFlags) look(l reports.Look) (reports.Look, error) {
 	seen := map[string]bool{}
 	for _, name := range f.controls {
 		if _, err := reports.ControlSetByName(name); err != nil {
-			return l, exitError{exitUsage, fmt.Errorf("--oscal-controls: %w", err)}
+			return l, misspelt(fmt.Errorf("--oscal-controls: %w", err), name, controlNames())
 		}
 		if seen[name] {
 			return usage(fmt.Errorf("--oscal-controls %s is given twice", name), "give each set once")

@@ -57,7 +57,7 @@ func (o *outputs) open(f outputFlags) error {
 	for _, path := range f.reports {
 		format, err := reports.ByPath(path)
 		if err != nil {
-			return exitError{exitUsage, err}
+			return misspelt(err, filepath.Ext(path), formatExtensions())
 		}
 		if err := o.add(path); err != nil {
 			return err

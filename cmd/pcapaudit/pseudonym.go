@@ -150,6 +150,11 @@ pack uses are replaced, too. Ports, times, sizes, protocols and what the vendors
 when a host sent how much recognises it, and an address that is known tells the leading bits of its neighbours.
 Names lead back through a list that is sealed into the JSON of the audit; who has the key has them all: keep it
 as you keep the captures.`,
+		Example: `  # A key, and what a pseudonym made with another one leads to.
+  pcapaudit pseudonyms new audit.key
+  pcapaudit pseudonyms reveal audit.key 118.3.77.20`,
+		Args: noSuchCommand,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(newKeyCommand(u), revealCommand(u))
 	return c

@@ -27,8 +27,12 @@ func newKeyCommand(u *ui) *cobra.Command {
 fingerprint, which every report made with it shows.
 
 Exit codes: 0; 2 usage; 5 the file exists or cannot be written.`,
-		Example: `  pcapaudit pseudonyms new audit.key
-  pcapaudit audit --site site.yaml --pseudonymise audit.key --report shared.html tonight.pcapng`,
+		Example: `  # A key, which only you can read.
+  pcapaudit pseudonyms new audit.key
+
+  # A report that tells no address and no name.
+  pcapaudit audit --site testdata/sites/acronis.yaml --pseudonymise audit.key \
+    --report shared.html testdata/captures/acronis-clean.pcapng`,
 		Args: exactly(1, "name the file to write the key to"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := writeKey(args[0]); err != nil {
@@ -81,8 +85,13 @@ well.
 Without a PSEUDONYM every name of the audit is listed.
 
 Exit codes: 0; 1 a pseudonym could not be led back; 2 usage, or another key; 4 no audit; 5 output.`,
-		Example: `  pcapaudit pseudonyms reveal audit.key 118.3.77.20
-  pcapaudit pseudonyms reveal audit.key --audit shared.json host-3f2a91c07be4 118.3.77.0/24
+		Example: `  # A report with pseudonyms.
+  pcapaudit pseudonyms new audit.key
+  pcapaudit audit --site testdata/sites/acronis.yaml --pseudonymise audit.key \
+    --report shared.json testdata/captures/acronis-clean.pcapng
+
+  # An address, which needs the key alone; all names of the report.
+  pcapaudit pseudonyms reveal audit.key 118.3.77.20
   pcapaudit pseudonyms reveal audit.key --audit shared.json`,
 		Args: atLeast(1, "name the key file, then pseudonyms"),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -100,6 +109,7 @@ Exit codes: 0; 1 a pseudonym could not be led back; 2 usage, or another key; 4 n
 		},
 	}
 	c.Flags().StringVar(&audit, "audit", "", "`AUDIT.json` that has the names")
+	_ = c.RegisterFlagCompletionFunc("audit", auditFiles)
 	return c
 }
 

@@ -34,11 +34,15 @@ written with the audit has the true addresses, so that the report does not name 
 
 Exit codes: 0 rendered, whatever the result of the audit; 2 usage or annotations; 4 the file is no audit
 that this version can read; 5 output.`,
-		Example: `  pcapaudit report audit.json
-  pcapaudit report audit.json --all | less
-  pcapaudit report audit.json --report audit.txt --format json | jq .result
-  pcapaudit report audit.json --pseudonymise audit.key --report shared.html --report shared.json
-  pcapaudit report audit.json --annotations review.yaml --report reviewed.json --sign ~/.ssh/id_ed25519`,
+		Example: audited + `
+  # On a terminal, in full; as a page; as two words.
+  pcapaudit report audit.json --all
+  pcapaudit report audit.json --report audit.html --report audit.sarif
+  pcapaudit report audit.json --format json | jq -r .result.verdict
+
+  # For readers who must not know the names.
+  pcapaudit pseudonyms new audit.key
+  pcapaudit report audit.json --pseudonymise audit.key --report shared.html`,
 		Args:              exactly(1, "name the JSON report of an audit"),
 		ValidArgsFunction: auditFiles,
 		RunE: func(_ *cobra.Command, args []string) error {

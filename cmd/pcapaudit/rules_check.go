@@ -24,8 +24,14 @@ what the citation says. With --documents, citations are held against the documen
 end, and port ranges wider than those on the lines cited. Flows whose need is unstated are counted.
 
 Exit codes: 0, also with warnings; 2 usage, or a pack with an error; 5 output.`,
-		Example: `  pcapaudit rules check mypack.yaml
-  pcapaudit rules check --documents ~/vendor-documents mypack.yaml`,
+		Example: `  # Packs that are embedded, and a file of your own.
+  pcapaudit rules check acronis-abr-11.5 configmgr-2012
+  pcapaudit rules new mybackup-3 -o mybackup-3.yaml
+  pcapaudit rules check mybackup-3.yaml
+
+  # Citations held against the document itself.
+  pcapaudit rules import testdata/documents/example-backup.md -o backup.yaml
+  pcapaudit rules check --documents testdata/documents backup.yaml`,
 		Args:              atLeast(1, "name the pack files to check"),
 		ValidArgsFunction: completePacks,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -65,17 +71,22 @@ func (u *ui) check(names []string, read func(string) ([]byte, bool)) error {
 
 func checkedLine(p *rules.Pack, warnings int) string {
 	what := "no problem"
-	switch {
-	case warnings == 1:
-		what = "1 warning"
-	case warnings > 1:
-		what = fmt.Sprintf("%d warnings", warnings)
+	if warnings > 0 {
+		what = plural(warnings, "warning")
 	}
-	line := fmt.Sprintf("%s: %s in %d flows, %d roles, %d conditions", p.Name, what, len(p.Flows), len(p.Roles), len(p.Conditions))
+	line := fmt.Sprintf("%s: %s in %s, %s, %s", p.Name, what, plural(len(p.Flows), "flow"), plural(len(p.Roles), "role"), plural(len(p.Conditions), "condition"))
 	if n := p.Unstated(); n > 0 {
 		line += fmt.Sprintf("; need unstated: %d", n)
 	}
 	return line
+}
+
+// plural gives "1 flow", "2 flows".
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // documentsIn reads documents by their own file names from a directory; nil without one. What is not there, or no regular file, is not to be had.

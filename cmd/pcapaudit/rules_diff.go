@@ -19,8 +19,12 @@ func rulesDiffCommand(u *ui) *cobra.Command {
 conditions and documents. An entry counts as renamed where all that matters to an audit has stayed.
 
 Exit codes: 0, whatever changed; 2 usage, or a pack that does not load; 5 output.`,
-		Example: `  pcapaudit rules diff acronis-abr-11.5 my-acronis.yaml
-  pcapaudit rules diff --format json old.yaml new.yaml | jq '.flows[].changes[].text'`,
+		Example: `  # A copy of a pack, changed: other ports, and a flow that is not needed.
+  pcapaudit rules show acronis-abr-11.5 --format json |
+    sed 's/"9876"/"9877"/' > mine.yaml
+  pcapaudit rules diff acronis-abr-11.5 mine.yaml
+  pcapaudit rules diff --format json acronis-abr-11.5 mine.yaml |
+    jq '.flows[].changes[].text'`,
 		Args:              exactly(2, "name the older pack, then the newer one"),
 		ValidArgsFunction: completePacks,
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -34,7 +38,7 @@ Exit codes: 0, whatever changed; 2 usage, or a pack that does not load; 5 output
 			}
 			var text bytes.Buffer
 			if err := reports.PackDiff(&text, rules.ComparePacks(packs[0], packs[1]), format, look); err != nil {
-				return exitError{exitUsage, err}
+				return misspelt(err, format, reports.DiffFormats)
 			}
 			_, err = u.out.Write(text.Bytes())
 			return outputFailed(err)

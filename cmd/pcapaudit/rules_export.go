@@ -35,18 +35,22 @@ announced ports; its head says so, and its end lists the flows and exceptions th
 not approved: read it before it is loaded.
 
 Exit codes: 0; 2 usage, or rules that do not load; 5 output.`,
-		Example: `  pcapaudit rules export --to csv --rules acronis-abr-11.5
-  pcapaudit rules export --to markdown --site site.yaml > flows.md
-  pcapaudit rules export --to nftables --site site.yaml > forward.nft && nft -c -f forward.nft`,
-		Args: cobra.NoArgs,
+		Example: `  # The flows of a pack as a table; those between the hosts of a site.
+  pcapaudit rules export --to csv --rules acronis-abr-11.5
+  pcapaudit rules export --to markdown --site testdata/sites/acronis.yaml > flows.md
+
+  # A firewall that lets through what is documented, to read before it is loaded.
+  pcapaudit rules export --to nftables --site testdata/sites/acronis.yaml \
+    --at 2026-11-22 > forward.nft`,
+		Args: exactly(0, "name packs with --rules PACK"),
 		RunE: func(*cobra.Command, []string) error { return u.export(f) },
 	}
 	c.Flags().StringVar(&f.to, "to", "", "`FORMAT`: "+strings.Join(reports.RuleFormats, ", "))
 	completeWords(c, "to", reports.RuleFormats...)
 	rulesFlag(c, &f.rules)
-	c.Flags().StringVar(&f.site, "site", "", "site `FILE`: resolve roles to its hosts")
+	siteFlag(c, &f.site, "resolve roles to its hosts")
 	c.Flags().BoolVar(&f.noBaseline, "no-baseline", false, "leave the baseline packs out")
-	c.Flags().StringVar(&f.at, "at", "", "`TIME` whose addresses and conditions hold: a date (midnight UTC) or RFC 3339; left out: now")
+	c.Flags().StringVar(&f.at, "at", "", "`TIME` whose addresses and conditions hold: 2026-01-31 (midnight UTC) or 2026-01-31T22:00:00Z; left out: now")
 	return c
 }
 
@@ -66,7 +70,7 @@ func (u *ui) export(f exportFlags) error {
 			return exitError{exitUsage, hint(errors.New("--to nftables has no addresses without a site"), "add --site FILE")}
 		}
 	default:
-		return exitError{exitUsage, fmt.Errorf("--to %q: use %s", f.to, strings.Join(reports.RuleFormats, ", "))}
+		return oneOf("--to", f.to, strings.Join(reports.RuleFormats, ", "), reports.RuleFormats...)
 	}
 	set, _, err := u.ruleSet(f.auditFlags)
 	if err != nil {

@@ -25,9 +25,14 @@ func rulesImportCommand(u *ui) *cobra.Command {
 MUD files (RFC 8520); the protocols of the components of an OSCAL system security plan. English and French are read.
 
 Every drafted flow cites the lines that state it. What is not understood is not guessed: it is listed with its lines on standard error and at the end
-of the draft. The draft says status: draft, and every audit repeats it until a person has reviewed the flows and removed it.`,
-		Example: `  pcapaudit rules import ports.md
-  pcapaudit rules import --name recorder-4.1 -o recorder.yaml ports.html`,
+of the draft. The draft says status: draft, and every audit repeats it until a person has reviewed the flows and removed it.
+
+Exit codes: 0, also where parts were left out; 2 usage, or nothing to draft; 5 output, also where the file exists.`,
+		Example: `  # A page of a vendor: the draft, and what was not understood.
+  pcapaudit rules import testdata/documents/example-backup.md -o backup.yaml
+
+  # Under another name, to standard output.
+  pcapaudit rules import --name backup-3 testdata/documents/example-backup.md`,
 		Args: exactly(1, "name the document"),
 		RunE: func(_ *cobra.Command, args []string) error { return u.importRules(args[0], name, output) },
 	}
@@ -39,7 +44,7 @@ of the draft. The draft says status: draft, and every audit repeats it until a p
 func (u *ui) importRules(file, name, output string) error {
 	data, err := readDocument(file)
 	if err != nil {
-		return exitError{exitUsage, fmt.Errorf("read %s: %w", file, bare(err))}
+		return exitError{exitUsage, hint(fmt.Errorf("read %s: %w", file, bare(err)), "name the document's own file, saved as text, Markdown, HTML, CSV or JSON")}
 	}
 	d, err := draft.New(file, data, name)
 	if err != nil {
@@ -50,7 +55,7 @@ func (u *ui) importRules(file, name, output string) error {
 	}
 	text, err := d.Pack()
 	if err != nil {
-		return exitError{exitUsage, fmt.Errorf("import %s: %w", file, err)}
+		return exitError{exitUsage, hint(fmt.Errorf("import %s: %w", file, err), "pcapaudit rules new starts a pack by hand")}
 	}
 	if err := u.writeDraft(output, text); err != nil {
 		return err

@@ -18,7 +18,7 @@ stands. Replace them by what your document says, run rules check, then remove st
 
 Exit codes: 0; 2 usage, or a name that no pack can have; 5 output, also where the file exists.`,
 		Example: `  pcapaudit rules new mybackup-3 -o mybackup-3.yaml
-  pcapaudit rules new mybackup-3 | less`,
+  pcapaudit rules check mybackup-3.yaml`,
 		Args: exactly(1, "name the pack: small letters, digits, dots and hyphens, such as mybackup-3"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			text, err := rules.Template(args[0])
@@ -47,7 +47,7 @@ it beside your files under the name %s: the first line of a file that pcapaudit 
 
 Exit codes: 0; 5 output.`, kind, file, rules.SchemaLine(file)[:len(rules.SchemaLine(file))-1]),
 		Example: "  " + command + " > " + file,
-		Args:    cobra.NoArgs,
+		Args:    exactly(0, "it prints the schema; send it to a file with >"),
 		RunE: func(*cobra.Command, []string) error {
 			text, err := schema()
 			if err != nil {

@@ -30,7 +30,7 @@ func (m *sandboxMode) Set(s string) error {
 		*m = mode
 		return nil
 	}
-	return errors.New("use on, off or strict")
+	return misspelt(errors.New("use on, off or strict"), s, []string{string(sandboxOn), string(sandboxOff), string(sandboxStrict)})
 }
 
 // sandboxHelp is the part of the commands' help that explains --sandbox.

@@ -81,6 +81,8 @@ func terminal(w any) (*os.File, bool) {
 	return f, true
 }
 
+var colorWords = []string{"auto", "always", "never"}
+
 // look decides width and colour of what goes to stdout.
 func (u *ui) look(all bool) (reports.Look, error) {
 	l := reports.Look{All: all}
@@ -100,7 +102,7 @@ func (u *ui) look(all bool) (reports.Look, error) {
 		l.Color = tty && !no && os.Getenv("TERM") != "dumb"
 	case "never":
 	default:
-		return l, exitError{exitUsage, fmt.Errorf("--color %q: use auto, always or never", u.colorMode)}
+		return l, oneOf("--color", u.colorMode, "auto, always or never", colorWords...)
 	}
 	return l, nil
 }

@@ -39,6 +39,9 @@ files that it rests on are still the same by SHA-256, and then makes the audit a
 the same bytes. Files are looked for where the audit names them; FILE names others, or directories of them,
 which are matched by SHA-256 whatever their names. A combined audit is combined again from its parts.
 
+Nobody keeps the packets of a live audit: it has no hash of them, and cannot be made again. What vouches for it is
+its signature, which has to be checked; packs, site and manifest are checked too, and that it does not contradict itself.
+
 An audit with pseudonyms (audit --pseudonymise) does not name the files that it rests on: only the key, given in the
 same way here, leads to them.
 
@@ -47,12 +50,21 @@ The manifest of a signed report lists what was written with it; all of that must
 as well: ssh-keygen -Y verify -f SIGNERS -I WHO -n ` + signatureNamespace + ` -s AUDIT.json` + manifestSuffix + signatureSuffix + ` < AUDIT.json` + manifestSuffix + `
 ` + sandboxHelp + `
 
-Exit codes: 0 verified; 1 something differs, or cannot be verified (--hash none, reading was interrupted);
+Exit codes: 0 verified; 1 something differs, or cannot be verified (--hash none, reading was interrupted, a live
+audit without a checked signature);
 2 usage; 4 a file is missing or cannot be read; 5 output; 6 --sandbox strict.`,
-		Example: `  pcapaudit verify audit.json
-  pcapaudit verify audit.json /mnt/evidence/          captures that have moved since
-  pcapaudit verify --allowed-signers signers audit.json
-  pcapaudit verify --quick audit.json                 hashes and signature, without the run`,
+		Example: audited + `
+  # Is everything that it rests on still the same, and does it come out again?
+  pcapaudit verify audit.json
+
+  # The capture has moved; only its hash is asked for.
+  pcapaudit verify --quick audit.json testdata/captures/
+
+  # A report that is signed, and those who may sign it.
+  pcapaudit audit --site testdata/sites/acronis.yaml --report signed.json \
+    --sign ~/.ssh/id_ed25519 testdata/captures/acronis-clean.pcapng
+  echo "me@example.com $(cat ~/.ssh/id_ed25519.pub)" > signers
+  pcapaudit verify --allowed-signers signers signed.json`,
 		Args:              atLeast(1, "name the JSON report of an audit"),
 		ValidArgsFunction: auditFiles,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -94,8 +106,10 @@ type verification struct {
 	sum        string          // SHA-256 of the audit's bytes
 	given      []givenFile
 	lines      []string
-	failed     int // checks
-	unreadable int // checks for which something is missing
+	failed     int    // checks
+	unreadable int    // checks for which something is missing
+	live       bool   // it cannot be made again
+	signer     string // whose signature is good; "" where none was checked
 }
 
 // givenFile is a file on the command line, or in a directory there.
@@ -121,7 +135,7 @@ func (u *ui) verify(parent context.Context, path string, files []string, f verif
 	if err := v.signature(f); err != nil {
 		return err
 	}
-	if audit.Tool != thisTool {
+	if !sameTool(audit.Tool, thisTool) {
 		v.note("tool", fmt.Sprintf("this is %s; another version may judge differently", version))
 	}
 	if err := v.again(parent, f.quick); err != nil {
@@ -153,6 +167,8 @@ func (v *verification) again(parent context.Context, quick bool) error {
 	switch {
 	case !sound:
 		v.note("run", "not made again: not everything that it rests on is here and the same")
+	case isLive(v.audit):
+		v.unrepeatable()
 	case v.audit.Invocation == nil:
 		v.fail("run", "cannot be made again: the audit does not say how it was made (an older version wrote it)")
 	case b.Interrupted:
@@ -196,8 +212,13 @@ func (v *verification) finish(quick bool) error {
 		v.u.verdict = exitDeviations
 	case v.unreadable > 0:
 		text += "NOT VERIFIED: something is missing or cannot be read\n"
+	case v.live && v.signer != "":
+		text += "HOLDS: signed by " + reports.Clean(v.signer) + "; nothing but this vouches for what passed\n"
 	case quick:
 		text += "hashes hold; the audit was not made again\n"
+	case v.live:
+		text += "NOT VERIFIED: nothing vouches for this live audit; --allowed-signers checks its signature (live --sign)\n"
+		v.u.verdict = exitDeviations
 	default:
 		text += "VERIFIED: the same inputs give the same bytes\n"
 	}
@@ -314,6 +335,7 @@ func (v *verification) signed(path string, message, sig []byte, signers string) 
 		return false, nil
 	}
 	v.note("signature", "good, by "+who)
+	v.signer = who
 	return true, nil
 }
 

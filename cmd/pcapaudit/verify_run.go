@@ -22,13 +22,19 @@ type located struct {
 	captures              []string          // in the order of Audit.Inputs
 	packs                 map[string]string // by name in the audit; not the embedded ones
 	site                  string
+	inventories           map[string]string // by name in the audit
 	annotations, baseline string
 }
 
 // sources looks for everything that the audit rests on.
 func (v *verification) sources() located {
-	a, at := v.audit, located{packs: map[string]string{}}
-	for _, in := range a.Inputs {
+	a, at := v.audit, located{packs: map[string]string{}, inventories: map[string]string{}}
+	for i := range a.Inputs {
+		in := &a.Inputs[i]
+		if in.Format == classify.LiveFormat {
+			v.watched(in)
+			continue
+		}
 		if in.SHA256 == "" {
 			v.fail("capture", in.Name+" was not hashed (--hash none): nothing tells whether it is the same")
 			continue
@@ -46,7 +52,11 @@ func (v *verification) sources() located {
 	}
 	if s := a.Site; s != nil {
 		at.site = v.locate("site", s.File, s.SHA256)
+		for _, n := range s.Inventories {
+			at.inventories[n.File] = v.locate("inventory", n.File, n.SHA256)
+		}
 	}
+	v.heldBefore()
 	if n := a.Annotations; n != nil {
 		at.annotations = v.locate("annotations", n.File, n.SHA256)
 	}
@@ -153,7 +163,7 @@ func (v *verification) ruleSet(at located) (*rules.Set, []string, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		loaded, problems := rules.LoadSiteBytes(s.File, data)
+		loaded, problems := rules.LoadSiteWith(s.File, data, func(path string) ([]byte, error) { return readSmall(at.inventories[path], rules.MaxInventory) })
 		if err := load(s.File, problems); err != nil {
 			return nil, nil, err
 		}

@@ -55,7 +55,7 @@ func csvRows(text string, comma rune) ([]row, error) {
 		last, _ := r.FieldPos(len(fields) - 1)
 		last += strings.Count(fields[len(fields)-1], "\n")
 		if strings.TrimSpace(strings.Join(fields, "")) != "" {
-			rows = append(rows, row{fields[:min(len(fields), maxColumns)], first, last})
+			rows = append(rows, row{cells: fields[:min(len(fields), maxColumns)], first: first, last: last})
 		}
 	}
 }

@@ -38,6 +38,7 @@ type table struct {
 type row struct {
 	cells       []string
 	first, last int
+	above       []int // lines of rows above, whose cells reach down into this one
 }
 
 // cell is the text in a column of a row, "" where it has none.

@@ -67,7 +67,7 @@ func New(file string, data []byte, name string) (*Draft, error) {
 	if d.Name == "" {
 		d.Name = slug(strings.TrimSuffix(d.file, filepath.Ext(d.file)), 60)
 	}
-	if d.Name == "" || d.Name == "null" {
+	if d.Name == "" {
 		d.Name = "draft"
 	}
 	if err := d.read(data); err != nil {

@@ -18,20 +18,23 @@ type page struct {
 	kind   blockKind
 	level  int
 
-	depth int // of tables
-	table *table
-	row   *row
-	head  bool // a cell of the row is a header
-	span  [2]int
-	held  []spanned // cells that reach down into rows to come, by column
-	rows  int
-	code  bool
+	depth   int // of tables
+	table   *table
+	row     *row
+	head    bool // a cell of the row is a header
+	span    [2]int
+	own     int       // cells that the row has itself
+	divided bool      // the table has titles
+	held    []spanned // cells that reach down into rows to come, by column
+	rows    int
+	code    bool
 }
 
 // spanned is a cell that covers more rows.
 type spanned struct {
 	text string
 	rows int
+	line int // of the row that it stands in
 }
 
 // htmlBlocks reads HTML whose first line has the given number.
@@ -182,13 +185,14 @@ func (p *page) endCell() {
 	text := strings.TrimSpace(p.text.String())
 	p.text.Reset()
 	text = text[:min(len(text), maxCellText+1)]
+	p.own++
 	for range p.span[0] {
 		if len(p.row.cells) >= maxColumns {
 			break
 		}
 		if at := len(p.row.cells); p.span[1] > 1 {
 			p.held = append(p.held, make([]spanned, max(0, at+1-len(p.held)))...)
-			p.held[at] = spanned{text, p.span[1]}
+			p.held[at] = spanned{text, p.span[1], p.row.first}
 		}
 		p.row.cells = append(p.row.cells, text)
 	}
@@ -200,6 +204,9 @@ func (p *page) reach() {
 	for at := len(p.row.cells); at < len(p.held) && p.held[at].rows > 1; at++ {
 		p.row.cells = append(p.row.cells, p.held[at].text)
 		p.held[at].rows--
+		if line := p.held[at].line; !slices.Contains(p.row.above, line) {
+			p.row.above = append(p.row.above, line)
+		}
 	}
 }
 
@@ -209,12 +216,14 @@ func (p *page) endRow() {
 		return
 	}
 	p.reach()
-	r := *p.row
-	p.row = nil
+	r, across := *p.row, p.own == 1 && len(p.row.cells) > 1 && len(p.row.above) == 0
+	p.row, p.own = nil, 0
 	r.last = max(p.line, r.first)
 	p.rows++
 	switch {
 	case len(r.cells) == 0:
+	case across && p.rows <= maxRows:
+		p.divide(r)
 	case p.rows > maxRows:
 		p.table.dropped++
 	case len(p.table.rows) == 0 && (p.table.header.cells == nil || p.head && !known(p.table.header.cells)):
@@ -222,6 +231,23 @@ func (p *page) endRow() {
 	default:
 		p.table.rows = append(p.table.rows, r)
 	}
+}
+
+// titleLevel is the level of a title within a table: below all headings.
+const titleLevel = lineLevel - 1
+
+// divide ends the rows so far at a row whose one cell stands over all columns: that is a title of what follows, under the same header.
+func (p *page) divide(r row) {
+	if t := p.table; len(t.rows) > 0 {
+		p.blocks = append(p.blocks, block{kind: tabular, table: t, first: t.first, last: r.first})
+		p.table = &table{header: t.header, first: r.first, dropped: t.dropped}
+		t.dropped = 0
+	}
+	b := block{kind: heading, level: titleLevel, text: r.cells[0], first: r.first, last: r.last}
+	if speaksOfPorts.MatchString(fold(b.text)) {
+		b.kind = prose
+	}
+	p.blocks, p.divided = append(p.blocks, b), true
 }
 
 // known is true for a header that has a word over ports.
@@ -238,10 +264,13 @@ func (p *page) endTable() {
 	}
 	p.endRow()
 	t := p.table
-	p.table, p.depth = nil, 0
+	p.table, p.depth, p.own = nil, 0, 0
 	p.text.Reset()
 	t.last = max(p.line, t.first)
-	if len(t.header.cells) > 0 {
+	if len(t.header.cells) > 0 && (len(t.rows) > 0 || t.dropped > 0 || !p.divided) {
 		p.blocks = append(p.blocks, block{kind: tabular, table: t, first: t.first, last: t.last})
+	}
+	if p.divided { // a title holds to the end of its table
+		p.blocks, p.divided = append(p.blocks, block{kind: heading, level: titleLevel, first: t.last, last: t.last}), false
 	}
 }

@@ -146,10 +146,10 @@ func (l *lines) isPipeTable(i int) bool {
 }
 
 func (l *lines) pipeTable(i int) int {
-	t := &table{header: row{splitRow(l.list[i]), i + 1, i + 1}, first: i + 1}
+	t := &table{header: row{cells: splitRow(l.list[i]), first: i + 1, last: i + 1}, first: i + 1}
 	i += 2
 	for ; i < len(l.list) && strings.Contains(l.list[i], "|"); i++ {
-		l.add(t, row{splitRow(l.list[i]), i + 1, i + 1})
+		l.add(t, row{cells: splitRow(l.list[i]), first: i + 1, last: i + 1})
 	}
 	t.last = i
 	l.blocks = append(l.blocks, block{kind: tabular, table: t, first: t.first, last: t.last})

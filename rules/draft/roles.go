@@ -85,7 +85,7 @@ func (b *roleBook) titled(title string) string {
 
 func isReservedRole(name string) bool {
 	_, open := openRoles[name]
-	return open || slices.Contains([]string{"any", "internet", "broadcast", "multicast", "null"}, name)
+	return open || slices.Contains([]string{"any", "internet", "broadcast", "multicast"}, name)
 }
 
 // hosts is a role whose hosts the document names.

@@ -300,8 +300,11 @@ func (r *tableReader) cites(row row, section string) []rules.Cite {
 	case r.section != "":
 		section = clean(r.section, 80) + ": " + section
 	}
-	header := r.t.header
-	return append(list, cite(header.first, header.last, "header of the table"), cite(row.first, row.last, section))
+	list = append(list, cite(r.t.header.first, r.t.header.last, "header of the table"))
+	for _, line := range row.above {
+		list = append(list, cite(line, line, "a cell that reaches down"))
+	}
+	return append(list, cite(row.first, row.last, section))
 }
 
 // cite names lines of the document.

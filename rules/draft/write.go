@@ -15,7 +15,7 @@ func (d *Draft) yaml() []byte {
 	b.WriteString(rules.SchemaLine(rules.PackSchemaFile))
 	put("# Drafted by a program from %s. Hold every flow against the lines that it cites; name roles as the site file will; say in occurrence when a\n", d.file)
 	put("# flow happens (periodic, once, on-demand: what is on-demand is never missed). What was left out stands at the end. When all is reviewed, remove status.\n")
-	put("name: %s\nkind: vendor\nstatus: draft\ntitle: %s\nproduct_version: \"\"\n", d.Name, quoted(d.title))
+	put("name: %s\nkind: vendor\nstatus: draft\ntitle: %s\nproduct_version: \"\"\n", rules.YAMLText(d.Name), quoted(d.title))
 	put("documents:\n  - {id: %s, title: %s, date: %s, file: %s}\n", documentID, quoted(d.title), quoted(d.date), quoted(d.file))
 	used := map[string]bool{}
 	for _, f := range d.flows {
@@ -49,11 +49,12 @@ func emptyList(n int) string {
 }
 
 func putRole(b *strings.Builder, r *rules.Role) {
+	name := rules.YAMLText(r.Name)
 	if len(r.Names)+len(r.Addresses) == 0 {
-		fmt.Fprintf(b, "  - {name: %s, title: %s}\n", r.Name, quoted(r.Title))
+		fmt.Fprintf(b, "  - {name: %s, title: %s}\n", name, quoted(r.Title))
 		return
 	}
-	fmt.Fprintf(b, "  - name: %s\n    title: %s\n", r.Name, quoted(r.Title))
+	fmt.Fprintf(b, "  - name: %s\n    title: %s\n", name, quoted(r.Title))
 	putList(b, "addresses", r.Addresses)
 	putList(b, "names", r.Names)
 }
@@ -76,8 +77,8 @@ func putFlow(b *strings.Builder, f *rules.Flow) {
 	}
 	fmt.Fprintf(b, "  - id: %s\n", f.ID)
 	put("title", quoted(f.Title))
-	put("from", "["+strings.Join(f.From, ", ")+"]")
-	put("to", "["+strings.Join(f.To, ", ")+"]")
+	put("from", roleList(f.From))
+	put("to", roleList(f.To))
 	put("originator", f.Originator)
 	put("proto", f.Proto)
 	if len(f.Ports) > 0 {
@@ -109,6 +110,14 @@ func putFlow(b *strings.Builder, f *rules.Flow) {
 	if f.Note != "" {
 		put("note", quoted(f.Note))
 	}
+}
+
+func roleList(names []string) string {
+	list := make([]string, len(names))
+	for i, n := range names {
+		list[i] = rules.YAMLText(n)
+	}
+	return "[" + strings.Join(list, ", ") + "]"
 }
 
 // putLeft writes what was left out as comments.
