@@ -96,12 +96,18 @@ func (p *Pulse) Cut() *Result {
 }
 
 // EachActive gives every open connection that was active in this part; see flow.Table.EachActive.
-func (p *Pulse) EachActive(f func(*flow.Conn)) {
-	p.live.table.EachActive(func(rec uint32, c *flow.Conn) {
-		if p.live.translate != nil {
-			p.live.translate(c, false)
+func (p *Pulse) EachActive(f func(*flow.Conn)) { p.live.table.EachActive(p.live.known(f)) }
+
+// EachOpen gives at most that many open connections; see flow.Table.EachOpen.
+func (p *Pulse) EachOpen(most int, f func(*flow.Conn)) { p.live.table.EachOpen(most, p.live.known(f)) }
+
+// known gives f open connections of the table with all that is known of them so far. They, and their facts, are valid during the call.
+func (l *live) known(f func(*flow.Conn)) flow.Emit {
+	return func(rec uint32, c *flow.Conn) {
+		if l.translate != nil {
+			l.translate(c, false)
 		}
-		c.Facts = p.live.relay.told.Of(rec)
+		c.Facts = l.relay.told.Of(rec)
 		f(c)
-	})
+	}
 }

@@ -35,6 +35,7 @@ type Capture struct {
 
 	Blind      []BlindSpan     // live: times in which an interface was not watched; they are gaps as well
 	Live       []LiveInterface // live: the interfaces
+	Broke      *Break          // live: nothing was watched any more, and these connections did not end; nil elsewhere, see Interrupted
 	SiteFilter string          // live: the filter of interfaces that leaves out only what lies outside the site's networks, as Interface.Filter has it: absence proves as much as without it
 
 	Untold       uint64 // live: times that the kernel told of more address translations than were read

@@ -227,6 +227,7 @@ func (c *combination) basis() Basis {
 		b.Deviations += o.Deviations
 		b.Unexpected += o.Unexpected
 		b.Indeterminate += o.Indeterminate
+		b.Unsaved += o.Unsaved
 		b.Evicted += o.Evicted
 		b.Refused += o.Refused
 		if !c.sequence {

@@ -89,6 +89,7 @@ func (a *Auditor) cannotShow(c *Capture) []string {
 		{len(c.cut()) > 0, "What came after the point at which inputs end early: " + strings.Join(first(c.cut(), 5), ", ") + "."},
 		{c.Interrupted, "What came after reading was interrupted."},
 		{isBlind(c.Live) || len(c.Blind) > 0, blindWords(c.Live, len(c.Blind))},
+		{c.Broke != nil, c.Broke.words()},
 		{len(c.Gaps) > 0 && len(c.Blind) == 0, fmt.Sprintf("What happened in %s that no input covers.", plural(uint64(len(c.Gaps)), "gap"))},
 		{uncovered > periodBound, fmt.Sprintf("%.0f %% of the period asked for, which the capture does not cover.", uncovered)},
 		{c.Undecoded > 0, fmt.Sprintf("What is in %s (%.2f %%) that could not be decoded.", plural(c.Undecoded, "packet"), c.undecodedPercent())},

@@ -165,13 +165,13 @@ func (t *trail) decided() string {
 	case j.verdict == outOfScope:
 		text = "out of scope: " + scopeWords[j.why] + t.backgroundWords()
 	case original == documented:
-		text = "documented: roles, protocol, port and all other conditions of " + j.flow.Ref() + " are met"
+		text = "documented: " + t.met() + ", and nothing known of the connection breaks its other conditions"
 	case j.why&whyDocumentSilent != 0:
 		text = "indeterminate: " + j.flow.Ref() + " joins these roles, and its document states no port"
 	case j.why&whyOriginator != 0:
 		text = fmt.Sprintf("%s: the roles fit %s in the other direction only", original, j.flow.Ref())
 	case j.option != nil:
-		text = fmt.Sprintf("%s: roles, protocol and port of %s are met, and it breaks %s", original, j.flow.Ref(), strings.Join(j.why.names(), ", "))
+		text = fmt.Sprintf("%s: %s, and it breaks %s", original, t.met(), strings.Join(j.why.names(), ", "))
 	case j.why&whyUnknownHost != 0:
 		text = "unexpected: no flow covers it, and an end is no host of the site"
 	case j.why&whyWrongRoles != 0:
@@ -183,6 +183,14 @@ func (t *trail) decided() string {
 		text += "; exception " + j.exception.ID + t.at(j.exception.Pos) + " turns that into excepted"
 	}
 	return text
+}
+
+// met says what of the flow that decided made it a candidate.
+func (t *trail) met() string {
+	if t.a.set.Site == nil {
+		return "protocol and port of " + t.j.flow.Ref() + " are met (who plays which role nobody knows without a site file)"
+	}
+	return "roles, protocol and port of " + t.j.flow.Ref() + " are met"
 }
 
 // backgroundWords names the entry of the site that takes the connection out of scope.

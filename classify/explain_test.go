@@ -77,7 +77,7 @@ func TestExplain(t *testing.T) {
 		site, conn string
 		want       []string // each in the explanation's text, in this order
 	}{
-		{"", "10.0.0.1:50000 > 10.0.0.10:9876 tcp established", []string{"documented: roles, protocol, port and all other conditions of p/check-in are met", "decided p/check-in"}},
+		{"", "10.0.0.1:50000 > 10.0.0.10:9876 tcp established", []string{"documented: roles, protocol and port of p/check-in are met, and nothing known of the connection breaks its other conditions", "decided p/check-in"}},
 		{"", "10.0.0.1:20000 > 10.0.0.10:9876 tcp established", []string{"deviation: roles, protocol and port of p/check-in are met, and it breaks source-port", "decided p/check-in source-port: p/check-in documents source ports 49152-65535",
 			"give agent-1 the source range that is set on it at site.yaml:5"}},
 		{"", "10.0.0.1:40000 > 10.0.0.10:9876 tcp established", []string{"say that the OS of agent-1 is linux"}},

@@ -194,9 +194,9 @@ func (a *Auditor) settleRow(r *route, row *memoRow, n uint64) {
 
 // settleAll adds all that waits to the tables.
 func (a *Auditor) settleAll() {
-	for _, r := range a.routes.table {
-		if r != nil {
-			a.settle(r)
+	for _, p := range a.routes.table {
+		if p.of != nil {
+			a.settle(p.of)
 		}
 	}
 }

@@ -62,8 +62,8 @@ func TestRememberingChangesNothing(t *testing.T) {
 				a := New(set(t, site, testPack, repeatPack), o)
 				a.routes.off = i%2 == 1
 				facts := observeRandom(a, rand.New(rand.NewPCG(seed, 7)))
-				for _, r := range a.routes.table {
-					if r != nil && r.memo != nil && r.memo.repeat.ready {
+				for _, p := range a.routes.table {
+					if p.of != nil && p.of.memo != nil && p.of.memo.repeat.ready {
 						repeated++
 					}
 				}

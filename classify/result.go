@@ -36,6 +36,7 @@ type Basis struct {
 	Drafts  int    `json:"drafts,omitempty"`  // packs, and the site, that a program drafted and nobody has reviewed
 	Open    uint64 `json:"open,omitempty"`    // connections in scope that went on when the audit was made, and were judged for expectations alone
 	Pending uint64 `json:"pending,omitempty"` // of them, those that will decide when they end
+	Unsaved uint64 `json:"unsaved,omitempty"` // connections that went on when a live run was ended without a word, and of which its state does not tell what they were
 }
 
 // rule is one line of the rules of the result.
@@ -78,6 +79,7 @@ func (f *Basis) doubt() []string {
 		{!f.Site, "no site file was given: roles were not verified"},
 		{f.Judged+f.Open == 0, "no connection was judged"},
 		{f.Pending > 0, plural(f.Pending, "connection") + " that deviate, are unexpected or could not be judged were still open, and count when they end"},
+		{f.Unsaved > 0, unsavedWords(f.Unsaved)},
 		{len(f.Cut) > 0, fmt.Sprintf("%s not read to the end", plural(uint64(len(f.Cut)), "input"))},
 		{f.Interrupted, "reading was interrupted"},
 		{f.Evicted > 0, plural(f.Evicted, "connection") + " cut short because the connection table was full; raise --max-connections"},

@@ -17,6 +17,7 @@ const (
 	endBits       = 13 // of the places for addresses
 	leastRoutes   = 1 << 9
 	mostRoutes    = 1 << 15
+	seenBits      = 16 // of the places for hashes of routes that came once
 	enough        = 2 // connections of a route, before what the next one finds is remembered: most routes of a capture have fewer
 	rememberedRow = 3 // expectations that a route remembers
 )
@@ -102,13 +103,21 @@ type memoRow struct {
 type routes struct {
 	off   bool // nothing is remembered: for tests
 	ends  []*endpoint
-	table []*route
+	table []place
 	used  int
-	blank memo // of connections without a route
+	seen  []uint32 // parts of hashes
+	once  route    // of the connection at hand, if it is the first of its route or the others are forgotten
+	blank memo     // of connections without a memo
+}
+
+// place is where a route may stand. A look at one that holds another route costs no miss of the cache for that.
+type place struct {
+	hash uint64
+	of   *route // nil: none
 }
 
 func newRoutes() routes {
-	return routes{ends: make([]*endpoint, 1<<endBits), table: make([]*route, leastRoutes)}
+	return routes{ends: make([]*endpoint, 1<<endBits), table: make([]place, leastRoutes), seen: make([]uint32, 1<<seenBits)}
 }
 
 // end is what is known of an address at a time. It is not to be changed.
@@ -124,40 +133,58 @@ func (a *Auditor) end(addr netip.Addr, at int64) *endpoint {
 	return e
 }
 
-// route is that of a connection as it was emitted. Each has two places, the first for the one that was used last.
+// route is that of a connection as it was emitted. Each has two places, the first for the one that was used last. One that comes for the first time
+// takes none: many never come again, and making room for them took as long as remembering the others spared.
 func (a *Auditor) route(c *flow.Conn) *route {
 	t := &a.routes
 	key := routeKey{orig: c.Orig.Addr(), resp: c.Resp.Addr(), port: c.Resp.Port(), proto: c.Proto}
 	if c.Proto.IsICMP() {
 		key.icmpType = c.ICMPType
 	}
-	at := key.hash() & uint64(len(t.table)-2)
-	switch r, second := t.table[at], t.table[at+1]; {
-	case r != nil && r.routeKey == key && r.first <= c.First && c.First <= r.last && !t.off:
-		r.again = min(r.again+1, enough)
-		return r
-	case second != nil && second.routeKey == key && second.first <= c.First && c.First <= second.last && !t.off:
-		t.table[at], t.table[at+1] = second, r
-		second.again = min(second.again+1, enough)
-		return second
-	case second != nil:
-		a.settle(second)
-		*second = route{}
-		t.table[at], t.table[at+1] = second, r
+	hash := key.hash()
+	at := hash & uint64(len(t.table)-2)
+	switch first, second := t.table[at], t.table[at+1]; {
+	case first.is(hash, &key, c.First) && !t.off:
+		first.of.again = min(first.of.again+1, enough)
+		return first.of
+	case second.is(hash, &key, c.First) && !t.off:
+		t.table[at], t.table[at+1] = second, first
+		second.of.again = min(second.of.again+1, enough)
+		return second.of
+	case t.seen[hash>>(64-seenBits)] != uint32(hash)|1 || t.off:
+		t.seen[hash>>(64-seenBits)] = uint32(hash) | 1 // never 0, which is nothing
+		t.once = route{}
+		a.resolve(&t.once, &key, c)
+		return &t.once
+	case second.of != nil:
+		a.settle(second.of)
+		*second.of = route{}
+		t.table[at], t.table[at+1] = place{hash, second.of}, first
 	default:
 		if t.used++; t.used > len(t.table)/2 && len(t.table) < mostRoutes {
 			a.settleAll()
-			t.table, t.used = make([]*route, 4*len(t.table)), 1 // who comes again is remembered again
-			at = key.hash() & uint64(len(t.table)-2)
+			t.table, t.used = make([]place, 4*len(t.table)), 1 // who comes again is remembered again
+			at = hash & uint64(len(t.table)-2)
 		}
-		t.table[at], t.table[at+1] = &route{}, t.table[at]
+		t.table[at], t.table[at+1] = place{hash, &route{}}, t.table[at]
 	}
-	r := t.table[at]
-	r.routeKey, r.from, r.to = key, a.end(key.orig, c.First), a.end(key.resp, c.First)
+	r := t.table[at].of
+	r.again = 1
+	a.resolve(r, &key, c)
+	return r
+}
+
+// resolve fills an empty route for a connection.
+func (a *Auditor) resolve(r *route, key *routeKey, c *flow.Conn) {
+	r.routeKey, r.from, r.to = *key, a.end(key.orig, c.First), a.end(key.resp, c.First)
 	r.respOf, r.inner, r.first, r.last = a.set.ResponderSpan(c.Resp, c.First)
 	r.first, r.last = max(r.first, r.from.first, r.to.first), min(r.last, r.from.last, r.to.last)
 	r.groups, r.group = isGroup(r.from.of, key.orig), isGroup(r.respOf, key.resp)
-	return r
+}
+
+// is says whether a route with this hash and key stands here and is valid at a time.
+func (p *place) is(hash uint64, key *routeKey, at int64) bool {
+	return p.hash == hash && p.of != nil && p.of.routeKey == *key && p.of.first <= at && at <= p.of.last
 }
 
 func (k *routeKey) hash() uint64 {

@@ -62,6 +62,8 @@ func (a *Auditor) window(c *Capture) *window {
 		w.blind = fmt.Sprintf("%.2f %% of the packets were lost", c.lossPercent())
 	case c.undecodedPercent() > a.lossBound():
 		w.blind = fmt.Sprintf("%.2f %% of the packets could not be decoded", c.undecodedPercent())
+	case c.unsaved() > 0:
+		w.blind = unsavedWords(c.unsaved())
 	case len(c.cut()) > 0 || c.Interrupted:
 		w.blind = "the inputs were not read to the end"
 	case c.narrowed() && a.set.Site != nil && len(a.set.Site.Vantage) == 0:

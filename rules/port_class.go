@@ -64,11 +64,15 @@ func classesOf(ranges []PortRange) *portClasses {
 
 // AlikePorts are the ports around one of which PortClass is the same.
 func (s *Set) AlikePorts(port uint16) (first, last uint16) {
-	first, last = s.classOf[port], port
-	for last < 1<<16-1 && s.classOf[last+1] == first {
-		last++
-	}
-	return first, last
+	first = s.classOf[port]
+	above := s.classOf[port:] // never falls
+	n, _ := slices.BinarySearchFunc(above, first, func(class, first uint16) int {
+		if class > first {
+			return 1
+		}
+		return -1
+	})
+	return first, port + uint16(n-1)
 }
 
 // PortClass is the lowest port that no flow, override or proxy tells from this one, at any host: Candidates, ByService and Covers

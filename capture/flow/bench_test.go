@@ -203,3 +203,18 @@ func TestFloodStaysBounded(t *testing.T) {
 		t.Errorf("after Close: %+v", c)
 	}
 }
+
+// BenchmarkEachOpen gives as many open connections as a checkpoint holds, of a table as full as those of live captures get.
+func BenchmarkEachOpen(b *testing.B) {
+	const open, most = 1 << 19, 1 << 16
+	t := NewTable(Options{MaxConnections: open})
+	defer t.Close()
+	fill(t, open, false)
+	for b.Loop() {
+		n := 0
+		t.EachOpen(most, func(uint32, *Conn) { n++ })
+		if n != most {
+			b.Fatal(n)
+		}
+	}
+}

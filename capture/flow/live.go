@@ -193,6 +193,24 @@ func (t *Table) EachActive(f Emit) {
 	}
 }
 
+// EachOpen calls f for at most that many open connections, those that were closed and linger among them: first those of which both sides sent, then the others; each in the
+// order of first packets. Where there are more, which of them it is does not depend on their age. The connections stay open; f must not call the table.
+func (t *Table) EachOpen(most int, f Emit) {
+	for _, answered := range []bool{true, false} {
+		t.victims = t.victims[:0]
+		t.records.each(func(rec uint32, r *record) {
+			if len(t.victims) < most && (r.sent(0) != 0 && r.sent(1) != 0) == answered {
+				t.victims = append(t.victims, victim{r.id, rec})
+			}
+		})
+		t.sortVictims()
+		for _, v := range t.victims {
+			f(v.rec, t.conn(v.rec, EndInput))
+		}
+		most -= len(t.victims)
+	}
+}
+
 func (t *Table) active(rec uint32, r *record) bool {
 	var sent [2]bool
 	for side := range 2 {

@@ -124,6 +124,31 @@ func TestActiveSinceMark(t *testing.T) {
 	}
 }
 
+// TestEachOpen gives open connections, also those that linger, up to a number: those that both sides sent on before others.
+func TestEachOpen(t *testing.T) {
+	l := newLiveTable(t, 0)
+	l.add("0 10.0.0.3:5001 > 10.0.0.2:80 S seq=1\n" + handshake + "1 10.0.0.3:5000 > 10.0.0.2:514 udp\n1.1 10.0.0.4:7 > 10.0.0.2:9 udp\n1.2 10.0.0.2:9 > 10.0.0.4:7 udp\n" +
+		"1.3" + ab + "FA\n1.4" + ba + "FA\n1.5" + ab + "A")
+	for _, c := range []struct {
+		most int
+		want []string
+	}{
+		{10, []string{"0:2 established", "0:6 answered", "0:1 unanswered", "0:5 one-way"}},
+		{3, []string{"0:2 established", "0:6 answered", "0:1 unanswered"}},
+		{1, []string{"0:2 established"}},
+		{0, nil},
+	} {
+		var got []string
+		l.EachOpen(c.most, func(_ uint32, o *Conn) { got = append(got, o.ID.String()+" "+o.Outcome.String()) })
+		if !slices.Equal(got, c.want) {
+			t.Errorf("at most %d: %v, want %v", c.most, got, c.want)
+		}
+	}
+	if n := l.Counters(); n.Open != 4 || n.Emitted != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
 func TestStepEndsNothing(t *testing.T) {
 	for _, step := range []int64{3600e9, -3600e9, -50 * 365 * 86400e9} {
 		l := newLiveTable(t, 0)

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 )
@@ -38,10 +39,52 @@ func BenchmarkCheckpoint(b *testing.B) {
 	facts := r.capture(false)
 	b.ReportAllocs()
 	for b.Loop() {
-		data, err := r.Checkpoint(facts)
+		data, err := r.Checkpoint(facts, nil)
 		if err != nil {
 			b.Fatal(err)
 		}
 		b.ReportMetric(float64(len(data)), "bytes")
+	}
+}
+
+// BenchmarkSave is what a checkpoint costs the packet loop, with as many open connections as it holds and some findings.
+func BenchmarkSave(b *testing.B) {
+	for _, findings := range []int{100, 10_000} {
+		r := begin(b, compiled(b, testPack, testSite), Options{})
+		for i := range findings {
+			c := r.conn(unexpected)
+			c.Resp = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), uint16(i))
+			r.observe(c)
+		}
+		for range maxOpen {
+			r.open = append(r.open, r.conn(unexpected+" sni=portal.example"))
+		}
+		facts := r.facts()
+		b.Run(fmt.Sprintf("%d findings", findings), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := r.Save(facts, r.eachOpen); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkEncode is what the goroutine that writes files does of it.
+func BenchmarkEncode(b *testing.B) {
+	r := begin(b, compiled(b, testPack, testSite), Options{})
+	for range maxOpen {
+		r.open = append(r.open, r.conn(unexpected+" sni=portal.example"))
+	}
+	s, err := r.Save(r.facts(), r.eachOpen)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Encode(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -15,8 +15,11 @@ import (
 	"pcapaudit/classify"
 )
 
-// CheckpointSchema names the version of checkpoints. Only this one is restored.
-const CheckpointSchema = "pcapaudit.checkpoint/1"
+// CheckpointSchema names the version of checkpoints. Those of the version before, which hold no open connections, are restored as well.
+const (
+	CheckpointSchema = "pcapaudit.checkpoint/2"
+	schemaBefore     = "pcapaudit.checkpoint/1"
+)
 
 // MaxCheckpoint is the size of the largest checkpoint, in bytes.
 const MaxCheckpoint = 256 << 20
@@ -34,7 +37,10 @@ type envelope struct {
 // content is what a checkpoint holds.
 type content struct {
 	Parts []json.RawMessage `json:"parts"` // audits
+	Open  []openConn        `json:"open"`  // when the last of them was made
 	State saved             `json:"state"`
+
+	last *classify.Audit // of Parts
 }
 
 // saved is all but the audits. Times are ns since 1970 UTC.
@@ -43,7 +49,8 @@ type saved struct {
 	Interval int64               `json:"interval"`
 	From     int64               `json:"from"` // the period
 	Until    int64               `json:"until"`
-	Since    int64               `json:"since"` // nothing was watched before
+	Since    int64               `json:"since"`   // nothing was watched before
+	Unsaved  uint64              `json:"unsaved"` // open connections that had no room
 	Blind    []classify.Span     `json:"blind"`
 	Stories  []story             `json:"findings"`
 	Uses     []use               `json:"expectations"`
@@ -56,19 +63,24 @@ type saved struct {
 type Saved struct {
 	parts []part
 	now   *classify.Audit // the last part
+	open  []openConn
 	state saved
 }
 
-// Save takes the state of the monitor; c is the capture since the part began. The audit of the part goes on.
-func (m *Monitor) Save(c classify.Capture) (*Saved, error) {
+// EachOpen gives f the connections that are open, at most that many; each is valid during the call.
+type EachOpen func(most int, f func(*flow.Conn))
+
+// Save takes the state of the monitor; c is the capture since the part began, and open gives its open connections: nil where there are none. The audit of the part goes on. No open
+// connection is judged: it counts when it ends, or in the run that Restore has go on.
+func (m *Monitor) Save(c classify.Capture, open EachOpen) (*Saved, error) {
 	a, err := m.finish(c)
 	if err != nil {
 		return nil, fmt.Errorf("save the state: %w", err)
 	}
 	m.followed()
-	s := &Saved{parts: slices.Clone(m.parts), now: a}
-	s.state = saved{At: m.now, Interval: m.opts.Interval, From: m.period.From, Until: m.period.Until, Since: m.blind.since, Blind: m.blind.all(m.now), Stories: values(&m.stories),
-		Names: values(&m.memory.names), Controls: values(&m.memory.controls), Ports: values(&m.memory.ports)}
+	s := &Saved{parts: slices.Clone(m.parts), now: a, open: m.opened(c.Open, open)}
+	s.state = saved{At: m.now, Interval: m.opts.Interval, From: m.period.From, Until: m.period.Until, Since: m.blind.since, Unsaved: c.Open - min(c.Open, uint64(len(s.open))), Blind: m.blind.all(m.now),
+		Stories: values(&m.stories), Names: values(&m.memory.names), Controls: values(&m.memory.controls), Ports: values(&m.memory.ports)}
 	for _, k := range m.sortedUses() {
 		s.state.Uses = append(s.state.Uses, *m.uses[k])
 	}
@@ -84,8 +96,8 @@ func values[K comparable, V any](r *recent[K, V]) []V {
 }
 
 // Checkpoint is Save and Encode.
-func (m *Monitor) Checkpoint(c classify.Capture) ([]byte, error) {
-	s, err := m.Save(c)
+func (m *Monitor) Checkpoint(c classify.Capture, open EachOpen) ([]byte, error) {
+	s, err := m.Save(c, open)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +118,11 @@ func (s *Saved) Encode() ([]byte, error) {
 	for _, p := range s.parts {
 		content = append(content, p.raw, []byte(","))
 	}
-	content = slices.Concat([][]byte{[]byte(`{"parts":[`)}, content, [][]byte{last.raw, []byte(`],"state":`), state, []byte("}")})
+	open, err := encodeOpen(s.open)
+	if err != nil {
+		return nil, fmt.Errorf("save the state: %w", err)
+	}
+	content = slices.Concat([][]byte{[]byte(`{"parts":[`)}, content, [][]byte{last.raw, []byte(`],"open":[`)}, open, [][]byte{[]byte(`],"state":`), state, []byte("}")})
 	data := sealed(content...)
 	if len(data) > MaxCheckpoint {
 		return nil, fmt.Errorf("save the state: it has %d MiB, more than the %d that can be restored; shorten the interval", len(data)>>20, MaxCheckpoint>>20)
@@ -130,13 +146,14 @@ func (m *Monitor) Restore(data []byte, now int64) error {
 	if m.begun {
 		return fmt.Errorf("%w: the monitor has begun without it", ErrCheckpoint)
 	}
-	s, parts, err := unseal(data)
+	c, parts, err := unseal(data)
 	if err == nil {
-		err = m.fits(s, now)
+		err = m.fits(&c.State, now)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
+	s := &c.State
 	m.begun = true
 	m.now = max(m.now, now)
 	m.period, m.parts = classify.Span{From: s.From, Until: s.Until}, m.squeezed(parts)
@@ -156,9 +173,11 @@ func (m *Monitor) Restore(data []byte, now int64) error {
 	}
 	m.looks.again = m.now
 	m.memory.restore(s)
+	m.raise(Alert{Kind: KindResolved, Severity: severities[info], Since: s.At, Text: "going on with the period after " + words(m.now-s.At) + " in which nothing was watched" + openWords(c) + m.realigned(s)})
 	m.auditor = nil
+	m.interrupted(c)
+	m.memory.missed(s.At)
 	m.audit()
-	m.raise(Alert{Kind: KindResolved, Severity: severities[info], Since: s.At, Text: "going on with the period after " + words(m.now-s.At) + " in which nothing was watched" + m.realigned(s)})
 	return nil
 }
 
@@ -171,7 +190,7 @@ func (m *Monitor) realigned(s *saved) string {
 }
 
 // unseal reads a checkpoint and its parts.
-func unseal(data []byte) (*saved, []part, error) {
+func unseal(data []byte) (*content, []part, error) {
 	if len(data) > MaxCheckpoint {
 		return nil, nil, fmt.Errorf("it has more than %d MiB", MaxCheckpoint>>20)
 	}
@@ -179,8 +198,8 @@ func unseal(data []byte) (*saved, []part, error) {
 	if err := strict(data, &e); err != nil {
 		return nil, nil, fmt.Errorf("it is damaged or cut short: %w", err)
 	}
-	if e.Schema != CheckpointSchema {
-		return nil, nil, fmt.Errorf("its schema is %.60q, and this version reads %s alone", e.Schema, CheckpointSchema)
+	if e.Schema != CheckpointSchema && e.Schema != schemaBefore {
+		return nil, nil, fmt.Errorf("its schema is %.60q, and this version reads %s and %s", e.Schema, CheckpointSchema, schemaBefore)
 	}
 	if sum := sha256.Sum256(e.Content); hex.EncodeToString(sum[:]) != e.SHA256 {
 		return nil, nil, errors.New("it is damaged: its content does not have the sum that it states")
@@ -199,12 +218,17 @@ func unseal(data []byte) (*saved, []part, error) {
 	for _, raw := range c.Parts {
 		sum := sha256.Sum256(raw)
 		p := part{raw, hex.EncodeToString(sum[:])}
-		if _, err := p.source(); err != nil {
+		source, err := p.source()
+		if err != nil {
 			return nil, nil, fmt.Errorf("a part of its period is damaged: %w", err)
 		}
+		c.last = source.Audit
 		parts = append(parts, p)
 	}
-	return &c.State, parts, nil
+	if err := c.soundOpen(); err != nil {
+		return nil, nil, err
+	}
+	return &c, parts, nil
 }
 
 // strict reads one JSON value of the keys that v has, and nothing behind it.
@@ -278,7 +302,7 @@ func (b *blindness) all(now int64) []classify.Span {
 	return list
 }
 
-// restore takes what a checkpoint remembers. Of the time since it nothing is known.
+// restore takes what a checkpoint remembers. Of the time since it nothing is known: see missed.
 func (m *memory) restore(s *saved) {
 	for i := range s.Names {
 		m.name(&s.Names[i])
@@ -292,5 +316,4 @@ func (m *memory) restore(s *saved) {
 	for i := range s.Ports {
 		m.port(&s.Ports[i])
 	}
-	m.missed(s.At)
 }

@@ -83,10 +83,7 @@ func TestRestoredPeriods(t *testing.T) {
 				before := begin(t, set, o)
 				before.number = 1000 // ids of connections differ in each process
 				before.play(list, 0, at-lost)
-				data, err := before.Checkpoint(before.capture(false))
-				if err != nil {
-					t.Fatal(err)
-				}
+				data := before.checkpoint()
 				told := slices.Clone(before.alerts)
 				before.play(list, at-lost, at) // what is lost
 
@@ -163,10 +160,7 @@ func TestRestoreUnderOtherRules(t *testing.T) {
 	r := begin(t, compiled(t, testPack, testSite), Options{Interval: 24 * hour})
 	r.see(documented)
 	r.Tick(start + minute)
-	data, err := r.Checkpoint(r.capture(false))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := r.checkpoint()
 	r = beginAt(t, compiled(t, testPack, hourly), start+2*minute, Options{Interval: 24 * hour})
 	if err := r.Restore(data, start+2*minute); err != nil {
 		t.Fatal(err)
@@ -184,10 +178,7 @@ func TestRestoreAfterThePeriod(t *testing.T) {
 	r := begin(t, set, o)
 	r.see(documented, unexpected)
 	r.Tick(start + 10*minute)
-	data, err := r.Checkpoint(r.capture(false))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := r.checkpoint()
 	late := start + 5*hour + 20*minute
 	r = beginAt(t, set, late, o)
 	if err := r.Restore(data, late); err != nil {
@@ -216,10 +207,7 @@ func TestNothingIsUnannouncedAfterABreak(t *testing.T) {
 	r := begin(t, set, Options{})
 	r.LearnAnnouncement(announcement(start, flow.ControlSeen))
 	r.Tick(start + minute)
-	data, err := r.Checkpoint(r.capture(false))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := r.checkpoint()
 	r.see(rpc)
 	r.want("unannounced", "medium finding new: agent-2 opened tcp/50999 on server-1, 1 connections")
 	r = beginAt(t, set, start+2*minute, Options{})
@@ -237,11 +225,10 @@ func checkpointOf(t testing.TB, set *rules.Set) []byte {
 	r := begin(t, set, Options{Interval: 24 * hour})
 	r.play(sequence(20), 0, 20)
 	r.Blind(r.now+second, "eth0", "down")
-	data, err := r.Checkpoint(r.capture(false))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
+	r.open = []*flow.Conn{r.conn(unexpected), r.conn("10.0.0.1:50000 > 203.0.113.9:8443 tcp established sni=portal.example")}
+	r.open[1].VLANs, r.open[1].Tunnel, r.open[1].ICMPError, r.open[1].ICMPErrorBy = []uint16{10}, "vxlan:42", flow.TTLExceeded, netip.MustParseAddr("10.0.0.9")
+	r.Young(r.open[0])
+	return r.checkpoint()
 }
 
 func TestRestoreRefuses(t *testing.T) {
@@ -255,13 +242,16 @@ func TestRestoreRefuses(t *testing.T) {
 		want string
 	}{
 		{"nothing", nil, start + hour, "damaged or cut short: EOF"},
-		{"other schema", change("checkpoint/1", "checkpoint/2"), start + hour, `its schema is "pcapaudit.checkpoint/2", and this version reads pcapaudit.checkpoint/1 alone`},
+		{"other schema", change("checkpoint/2", "checkpoint/3"), start + hour, `its schema is "pcapaudit.checkpoint/3", and this version reads pcapaudit.checkpoint/2 and pcapaudit.checkpoint/1`},
 		{"a byte", change("agent-1", "agent-9"), start + hour, "its content does not have the sum that it states"},
 		{"more behind it", append(slices.Clone(data), '{'), start + hour, "damaged or cut short"},
 		{"from the future", data, start + minute, "which is yet to come: check the clock"},
 		{"a part", reseal(t, data, `"pcapaudit.audit/1"`, `"pcapaudit.audit/9"`), start + hour, "a part of its period is damaged"},
 		{"an unknown key", reseal(t, data, `"at":`, `"ate":1,"at":`), start + hour, "its content is damaged"},
-		{"a name", reseal(t, data, `"portal.example"`, `"`+strings.Repeat("a", 300)+`"`), start + hour, "it has the name"},
+		{"a name", reseal(t, data, `"Name":"portal.example"`, `"Name":"`+strings.Repeat("a", 300)+`"`), start + hour, "it has the name"},
+		{"an open connection", reseal(t, data, `"Outcome":1`, `"Outcome":10`), start + hour, `it has an open connection between "10.0.0.1:50001" and "10.0.0.10:22"`},
+		{"a fact", reseal(t, data, `"Kind":7`, `"Kind":77`), start + hour, "it has an open connection"},
+		{"more open connections than there were", reseal(t, data, `"unsaved":0`, `"unsaved":1`), start + hour, "its open connections are not those of its ledger"},
 		{"times", reseal(t, data, `"until":`, `"until":5,"until_":`), start + hour, "its content is damaged"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -376,10 +366,7 @@ func FuzzRestore(f *testing.F) {
 		}
 		r.since = r.now
 		r.see(documented, unexpected, update)
-		again, err := r.Checkpoint(r.capture(false))
-		if err != nil {
-			t.Fatal(err)
-		}
+		again := r.checkpoint()
 		next := beginAt(t, set, r.now+second, Options{Interval: 24 * hour})
 		if err := next.Restore(again, r.now+second); err != nil {
 			t.Fatal(err)
@@ -409,10 +396,7 @@ func TestRestoredInAnotherZone(t *testing.T) {
 		set := compiled(t, testPack, testSite)
 		before := begin(t, set, Options{Interval: 24 * hour, Zone: c.from})
 		before.see(documented)
-		data, err := before.Checkpoint(before.capture(false))
-		if err != nil {
-			t.Fatal(err)
-		}
+		data := before.checkpoint()
 		period := before.Period()
 		after := beginAt(t, set, start+hour, Options{Interval: 24 * hour, Zone: c.to})
 		if err := after.Restore(data, start+hour); err != nil {

@@ -119,19 +119,40 @@ func (r *run) Due(now int64) bool {
 	return r.Monitor.Due(now)
 }
 
-// capture is what the capture is so far; cut has the next part begin.
+// capture is what the capture is so far, with the open connections witnessed; cut has the next part begin.
 func (r *run) capture(cut bool) classify.Capture {
+	for _, o := range r.open {
+		r.Witness(o)
+	}
+	c := r.facts()
+	if cut {
+		r.since, r.emitted = r.now, 0
+	}
+	return c
+}
+
+// checkpoint is a checkpoint of now.
+func (r *run) checkpoint() []byte {
+	r.t.Helper()
+	data, err := r.Checkpoint(r.facts(), r.eachOpen)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return data
+}
+
+func (r *run) eachOpen(most int, f func(*flow.Conn)) {
+	for _, c := range r.open[:min(len(r.open), most)] {
+		f(c)
+	}
+}
+
+func (r *run) facts() classify.Capture {
 	c := classify.Capture{Inputs: []classify.Input{{Name: "eth0", State: "clean"}}, Created: r.emitted + uint64(len(r.open)), Open: uint64(len(r.open)), Emitted: r.emitted,
 		First: r.since, Last: r.now, Packets: classify.PacketLedger{Read: 9 * r.emitted, Classes: []classify.Count{{Name: "decoded", Packets: 9 * r.emitted}}},
 		Live: []classify.LiveInterface{{Name: "eth0", State: "up", Kernel: 9 * r.emitted, Delivered: 9 * r.emitted, Monitored: r.now - r.since}}}
 	if r.emitted > 0 {
 		c.Ends = []classify.Count{{Name: "closed", Packets: r.emitted}}
-	}
-	for _, o := range r.open {
-		r.Witness(o)
-	}
-	if cut {
-		r.since, r.emitted = r.now, 0
 	}
 	return c
 }

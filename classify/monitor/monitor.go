@@ -280,7 +280,7 @@ func service(c *flow.Conn) string {
 	return c.Proto.String()
 }
 
-// Witness takes a connection that is open when a part ends, and had packets both ways in it. It is called for each of them before EndPeriod, Reload, Snapshot and Checkpoint.
+// Witness takes a connection that is open when a part ends, and had packets both ways in it. It is called for each of them before EndPeriod, Reload and Snapshot.
 func (m *Monitor) Witness(c *flow.Conn) {
 	m.begun = true
 	m.auditor.Witness(c)

@@ -358,10 +358,7 @@ func TestMissingAfterRestart(t *testing.T) {
 	r.Tick(start + 75*minute)
 	r.Tick(start + 135*minute)
 	r.want("a window", "high missing: agent-1 did not use p/update in its time (every 1h, within 15m)")
-	data, err := r.Checkpoint(r.capture(false))
-	if err != nil {
-		t.Fatal(err)
-	}
+	data := r.checkpoint()
 	r = beginAt(t, set, r.now+second, o)
 	if err := r.Restore(data, r.now); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"pcapaudit/capture/flow"
+	"pcapaudit/rules"
 )
 
 // claim is one role of one host with what speaks for it.
@@ -17,7 +18,7 @@ type claim struct {
 	others   []string // roles that fit as well
 }
 
-// clearFrom is from how many exchanges on a role is clear where no other one fits.
+// clearFrom is from how many exchanges on that tell something a role is clear where no other one fits.
 const clearFrom = 3
 
 // tie is the difference in score below which nothing but chance decides between two roles.
@@ -30,23 +31,19 @@ func (d *decision) claims(h *host) []claim {
 		in, out := d.because(h, r)
 		others, tied := d.others(h, r)
 		c := claim{role: d.roles.names[r], others: others}
-		var words []string
-		if len(in) > 0 {
-			words = append(words, fmt.Sprintf("answers %s from %s", services(in), originators(in)))
+		for _, n := range d.rivals(h, r, in, out) {
+			tied = true
+			if name := d.short(n, r); len(c.others) < maxListed && !slices.Contains(c.others, name) {
+				c.others = append(c.others, name)
+			}
 		}
-		if len(out) > 0 {
-			words = append(words, fmt.Sprintf("opens %s to %s", services(out), responders(out)))
-		}
-		if h.hinted.has(r) {
-			words = append(words, "its name fits")
-		}
-		c.evidence = strings.Join(words, "; ")
+		c.evidence = d.spoken(h, r, in, out)
 		silent := len(in) > 0 && !slices.ContainsFunc(in, func(u *use) bool { return !d.taken(u).silent })
-		usual := !silent && !slices.ContainsFunc(slices.Concat(in, out), func(u *use) bool { return !d.usual(u) })
-		switch n := len(in) + len(out); {
-		case tied, silent, usual, n == 1 && h.fewConns(in, out):
+		telling := len(slices.DeleteFunc(slices.Concat(in, out), d.usual))
+		switch {
+		case tied, silent, telling == 0, len(in)+len(out) == 1 && h.fewConns(in, out):
 			c.sure = "guess"
-		case n < clearFrom, len(c.others) > 0:
+		case telling < clearFrom, len(c.others) > 0:
 			c.sure = "likely"
 		default:
 			c.sure = "clear"
@@ -54,7 +51,7 @@ func (d *decision) claims(h *host) []claim {
 		if silent {
 			c.evidence += "; the document states no port, so that anything between these hosts fits"
 		}
-		if usual && len(in)+len(out) > 0 {
+		if telling == 0 && !silent && len(in)+len(out) > 0 {
 			c.evidence += "; on services that hosts of many kinds have"
 		}
 		list = append(list, c)
@@ -62,9 +59,29 @@ func (d *decision) claims(h *host) []claim {
 	return list
 }
 
-// usual says whether an exchange that is explained is one of a service that says little of who has it.
+// spoken is what speaks for a role of a host, in words.
+func (d *decision) spoken(h *host, role int, in, out []*use) string {
+	var words []string
+	if len(in) > 0 {
+		words = append(words, fmt.Sprintf("answers %s from %s", services(in), originators(in)))
+	}
+	if len(out) > 0 {
+		words = append(words, fmt.Sprintf("opens %s to %s", services(out), responders(out)))
+	}
+	if h.hinted.has(role) {
+		words = append(words, "its name fits")
+	}
+	return strings.Join(words, "; ")
+}
+
+// usual says whether an exchange that is explained says little of who has it: by its service, because its document states no port, or because platform traffic
+// explains it as well.
 func (d *decision) usual(u *use) bool {
-	return slices.Contains(common, fmt.Sprint(u.port)) || dynamic(d.taken(u).flow)
+	now := d.taken(u)
+	f := now.flow
+	platform := func(o option) bool { return o.flow.Pack.Kind == rules.Baseline && !o.silent }
+	return now.silent || u.proto.IsICMP() || slices.Contains(common, fmt.Sprint(u.port)) || dynamic(f) || slices.Contains(f.Ports, "any") ||
+		f.Pack.Kind != rules.Baseline && slices.ContainsFunc(u.options, platform)
 }
 
 // fewConns says whether all that speaks for a role is one connection.
@@ -117,6 +134,30 @@ func (d *decision) others(h *host, role int) (names []string, tied bool) {
 		names = append(names, d.short(o.role, role))
 	}
 	return names, tied
+}
+
+// rivals are the roles by which another pack explains all exchanges that speak for a role, with other roles at the other ends, but no more of them than now.
+func (d *decision) rivals(h *host, role int, in, out []*use) []int {
+	var list []int
+	for i, u := range slices.Concat(in, out) {
+		var fit []int
+		now := d.taken(u)
+		for _, o := range u.options {
+			mine, theirs, needed := o.to, o.from, now.from
+			if i >= len(in) {
+				mine, theirs, needed = o.from, o.to, now.to
+			}
+			if mine != free && o.flow.Pack != now.flow.Pack && !h.roles.has(mine) && !o.silent && (theirs == free || needed != free) && o.value+lessForBaseline >= now.value {
+				fit = append(fit, mine)
+			}
+		}
+		if i == 0 {
+			list = slices.Compact(slices.Sorted(slices.Values(fit)))
+		} else {
+			list = slices.DeleteFunc(list, func(r int) bool { return !slices.Contains(fit, r) })
+		}
+	}
+	return list
 }
 
 // exchanged is how much the score grows where a host and the first one that holds another role exchange the two.

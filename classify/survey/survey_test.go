@@ -104,6 +104,34 @@ func TestRolesTogether(t *testing.T) {
 	}
 }
 
+// TestUsualServicesAreAGuess: web, RPC and file sharing tell of no product, however many hosts have them, and what fits a flow of any port neither.
+func TestUsualServicesAreAGuess(t *testing.T) {
+	s := newSeen(t, "configmgr-2012")
+	for i := range 6 {
+		for _, port := range []uint16{80, 135, 445, 3186, 28681} {
+			s.tcp("10.1.0.10", fmt.Sprintf("10.1.1.%d", i+1), port)
+		}
+	}
+	draft := s.draft(t)
+	if strings.Count(draft, "      - configmgr-2012/") < 2 || strings.Contains(draft, "      # clear: ") || strings.Contains(draft, "      # likely: ") {
+		t.Errorf("roles are not guesses:\n%s", draft)
+	}
+}
+
+// TestRivals: what a flow between two other roles explains as well is a guess, also where the role of one end alone would not do.
+func TestRivals(t *testing.T) {
+	s := newSeen(t, "configmgr-2012", "remote-admin")
+	for i := range 6 {
+		s.tcp("10.1.0.10", fmt.Sprintf("10.1.1.%d", i+1), 5985)
+	}
+	got := rolesOf(t, s.draft(t), "10.1.0.10")
+	for _, want := range []string{"# guess: opens tcp/5985", "also fits remote-admin/admin-workstation", "- configmgr-2012/exchange-connector"} {
+		if !strings.Contains(strings.Join(strings.Fields(strings.ReplaceAll(got, "\n      #  ", "")), " "), want) {
+			t.Errorf("no %q:\n%s", want, got)
+		}
+	}
+}
+
 // TestUnexplainedStaysOut: what fits no document becomes no host, and what is a service of many kinds of hosts no domain controller.
 func TestUnexplainedStaysOut(t *testing.T) {
 	s := newSeen(t, "acronis-abr-11.5", "ad-member")

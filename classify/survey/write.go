@@ -30,7 +30,7 @@ func (s *Survey) Draft(title string) (*Draft, error) {
 	var b writer
 	b.WriteString(rules.SchemaLine(rules.SiteSchemaFile))
 	b.comment("", fmt.Sprintf("Drafted by a program from %s, against %s. It proposes, and approves nothing: go through every entry, correct it and remove what does not belong here.", title, s.packNames()))
-	b.comment("", "clear: several connections say so and no other role fits; likely: fewer; guess: one connection, another role fits as well, only web, RPC or file sharing was seen, or the document states no port.")
+	b.comment("", "clear: several connections say so and no other role fits; likely: fewer; guess: one connection, another role fits as well, only what many kinds of hosts do was seen (web, RPC, file sharing, ping, platform traffic), or the document states no port.")
 	b.put("name: %s\n", quoted("draft of "+clean(title)))
 	b.put("status: %s\n", rules.DraftStatus)
 	b.networks(s.networks(d.hosts))

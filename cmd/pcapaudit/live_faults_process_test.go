@@ -79,7 +79,7 @@ func faultSignals(t *testing.T, s *stand) {
 	}
 }
 
-// faultKills kills the program at random moments. The last report and the state are whole, what was judged before the last checkpoint is in the
+// faultKills kills the program at random moments. The last report and the state are whole, every conversation that was over before the last checkpoint of its run is in the
 // next report, and the time after it is blind there. Nothing of a dead run stays.
 func faultKills(t *testing.T, s *stand) {
 	kills := 4
@@ -87,9 +87,13 @@ func faultKills(t *testing.T, s *stand) {
 		kills = 200
 	}
 	random := rand.New(rand.NewPCG(3, 4))
-	args := []string{"--report", "report.json", "--connections", "list.json", "--state", "state", "--checkpoint", "1s"}
+	const (
+		interval   = time.Second
+		ringDelays = 100 * time.Millisecond // how long a packet may wait in the ring
+	)
+	args := []string{"--report", "report.json", "--connections", "list.json", "--state", "state", "--checkpoint", interval.String()}
 	var longest time.Duration
-	left := 0
+	left, saved, older := 0, 0, 0 // temporary files; conversations that were over at a checkpoint, and those over for more than one interval at a kill
 	for range kills {
 		a := s.start(args...)
 		if said := a.said.String(); strings.Contains(said, "refused") {
@@ -97,9 +101,11 @@ func faultKills(t *testing.T, s *stand) {
 		}
 		begun := time.Now()
 		s.conversation(4444)
+		over := []time.Time{time.Now()}
 		until := begun.Add(time.Duration(random.IntN(2500)) * time.Millisecond)
 		for time.Now().Before(until) {
 			s.conversation(9000)
+			over = append(over, time.Now())
 			if random.IntN(10) == 0 {
 				a.signal(syscall.SIGUSR1)
 			}
@@ -112,6 +118,14 @@ func faultKills(t *testing.T, s *stand) {
 		}
 		if at, ok := s.stateTime(); ok {
 			longest = max(longest, min(killed.Sub(at), killed.Sub(begun)))
+			for _, end := range over {
+				if end.Before(at.Add(-ringDelays)) {
+					saved++
+				}
+				if end.Before(killed.Add(-interval)) {
+					older++
+				}
+			}
 		}
 		left += len(s.temporaries())
 	}
@@ -123,8 +137,14 @@ func faultKills(t *testing.T, s *stand) {
 		t.Errorf("exit code %d\n%s", code, a.said.String())
 	}
 	audit := s.audit("report.json")
-	t.Logf("%d kills: at most %v after a checkpoint; %d temporary files were left; %d of %d conversations are in the report, with %d gaps", kills, longest, left, audit.Connections.Emitted,
-		s.sent, len(audit.Period.Gaps))
+	t.Logf("%d kills: at most %v after a checkpoint; %d temporary files were left; %d of %d conversations are in the report, with %d gaps; %d were over at a checkpoint, %d for more than %v at a kill",
+		kills, longest, left, audit.Connections.Emitted, s.sent, len(audit.Period.Gaps), saved, older, interval)
+	if audit.Connections.Emitted < uint64(max(saved, older)) {
+		t.Errorf("ledger %+v", audit.Connections)
+	}
+	if !slices.ContainsFunc(audit.Coverage.CannotShow, func(text string) bool { return strings.Contains(text, " count as ended, as they were; those that went on may count once more") }) {
+		t.Errorf("%q", audit.Coverage.CannotShow)
+	}
 	if len(now) > 1 || s.temporaries() != nil { // the list of connections has one
 		t.Errorf("while it runs there are %v, then %v", now, s.temporaries())
 	}

@@ -161,12 +161,16 @@ func (l *liveRun) jsonReport() string {
 
 // reportForAlerts is monitor.Options.Report.
 func (l *liveRun) reportForAlerts() (name, how string) {
+	began := l.began
+	if began == 0 { // a state is being restored
+		began = l.mon.Period().From
+	}
 	switch name = l.jsonReport(); {
 	case name != "":
 		if full, err := filepath.Abs(name); err == nil {
 			name = full
 		}
-		return shellWord(l.named(name, l.began)), "written at the end of the period, and at SIGUSR1"
+		return shellWord(l.named(name, began)), "written at the end of the period, and at SIGUSR1"
 	case l.flags.serve.listen != "":
 		return "AUDIT.json", "as /api/audit of " + l.flags.serve.listen + " gives it"
 	}
@@ -209,8 +213,7 @@ func (l *liveRun) losses() []string {
 
 // save writes a checkpoint.
 func (l *liveRun) save(p *capture.Pulse) {
-	p.EachActive(l.mon.Witness)
-	saved, err := l.mon.Save(l.facts(p.Result()))
+	saved, err := l.mon.Save(l.facts(p.Result()), p.EachOpen)
 	if err != nil {
 		l.u.warn("%v", err)
 		return

@@ -245,7 +245,7 @@ func (l *liveRun) end(result *capture.Result, failed error) error {
 	l.files.patient = true
 	facts := l.facts(result)
 	if l.flags.state != "" {
-		if saved, err := l.mon.Save(facts); err == nil {
+		if saved, err := l.mon.Save(facts, nil); err == nil {
 			l.files.put(stateKey, func(bool) error { return l.keep(saved) })
 		}
 	}

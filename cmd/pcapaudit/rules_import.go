@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -86,20 +85,10 @@ func readDocument(path string) ([]byte, error) {
 
 // writeDraft writes to standard output or a file that does not exist yet: a draft that somebody has edited is not to be lost.
 func (u *ui) writeDraft(path string, text []byte) error {
-	if path == "-" {
-		_, err := u.out.Write(text)
-		return outputFailed(err)
-	}
-	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return outputError(path, errors.New("it exists"), "name a new file, or remove this one if nothing in it is worth keeping")
-	}
-	out, err := createOutput(path)
+	out, err := u.newFile(path)
 	if err != nil {
 		return err
 	}
 	defer out.discard()
-	if _, err := out.Write(text); err != nil {
-		return out.uncommitted(err)
-	}
-	return out.commit()
+	return out.write(text)
 }

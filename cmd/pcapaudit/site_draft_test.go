@@ -177,7 +177,7 @@ func TestDraftedPatch(t *testing.T) {
 		less = strings.Replace(less, cut, "", 1)
 	}
 	dir := t.TempDir()
-	file := filepath.Join(dir, "site.yaml")
+	file := filepath.Join(dir, "our site.yaml")
 	if err := os.WriteFile(file, []byte(less), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -191,8 +191,8 @@ func TestDraftedPatch(t *testing.T) {
 	if _, err := exec.LookPath("patch"); err != nil {
 		t.Skip("patch is not installed: the patch was not applied")
 	}
-	c := exec.Command("patch", file)
-	c.Stdin = bytes.NewReader(patch)
+	c := exec.Command("patch")
+	c.Dir, c.Stdin = dir, bytes.NewReader(patch)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("patch: %v: %s\n%s", err, out, patch)
 	}

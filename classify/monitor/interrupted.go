@@ -1,0 +1,169 @@
+package monitor
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/classify"
+)
+
+// A run that is killed takes its open connections with it. A checkpoint holds them as they are, and the run that goes on judges them as if they had ended there: no packet that was
+// tracked before the checkpoint is then in a connection that counts nowhere.
+
+// maxOpen is how many open connections a checkpoint holds: those of which both sides sent before others. Of further ones it has the number; what they were is lost where the run is
+// killed.
+const maxOpen = 1 << 16
+
+// Limits of what one of them may hold in a checkpoint that is read.
+const (
+	maxOpenText  = 1 << 12 // bytes of tunnel and interface
+	maxOpenFacts = 1 << 6
+	maxOpenValue = 3 * flow.MaxFactValue // of a fact: bytes that are no UTF-8 have become three
+	maxOpenVLANs = 1 << 6
+)
+
+// openConn is a connection as it was, with what was told of it.
+type openConn struct {
+	Conn openFields `json:"conn"`
+	Told *openTold  `json:"told,omitempty"`
+}
+
+// openTold is provisional.
+type openTold struct {
+	ID       string `json:"id,omitempty"`
+	Severity int    `json:"severity,omitempty"`
+	Bytes    uint64 `json:"bytes,omitempty"`
+}
+
+// openFields are those of a flow.Conn, with short names, and none where they say nothing.
+type openFields struct {
+	ID         flow.ConnID     `json:"id"`
+	Proto      flow.Proto      `json:"p"`
+	Orig, Resp netip.AddrPort  `json:",omitzero"`
+	ICMPType   uint8           `json:",omitzero"`
+	ICMPCode   uint8           `json:",omitzero"`
+	KnownBy    flow.KnownBy    `json:",omitzero"`
+	Outcome    flow.Outcome    `json:",omitzero"`
+	Visibility flow.Visibility `json:",omitzero"`
+	End        flow.End        `json:",omitzero"`
+	First      int64           `json:",omitzero"`
+	Last       int64           `json:",omitzero"`
+
+	OrigPackets, RespPackets uint64      `json:",omitzero"`
+	OrigBytes, RespBytes     uint64      `json:",omitzero"`
+	Missed                   flow.Missed `json:"-"` // is estimated when a connection ends
+
+	VLANs     []uint16    `json:",omitzero"`
+	Tunnel    string      `json:",omitzero"`
+	Interface string      `json:",omitzero"`
+	Facts     []flow.Fact `json:",omitzero"`
+
+	ICMPError   flow.ICMPError `json:",omitzero"`
+	ICMPErrorBy netip.Addr     `json:",omitzero"`
+	QuotesKnown bool           `json:",omitzero"`
+	OtherLeg    bool           `json:",omitzero"`
+}
+
+// opened copies open connections, of n that there are, with what was told of them.
+func (m *Monitor) opened(n uint64, each EachOpen) []openConn {
+	if each == nil {
+		return nil
+	}
+	list := make([]openConn, 0, min(n, maxOpen))
+	each(maxOpen, func(c *flow.Conn) {
+		o := openConn{Conn: openFields(*c)}
+		o.Conn.Facts = slices.Clone(c.Facts)
+		if p, told := m.pending[c.ID]; told {
+			o.Told = &openTold{p.id, p.severity, p.bytes}
+		}
+		list = append(list, o)
+	})
+	return list
+}
+
+// encodeOpen gives the elements of a JSON array, in pieces.
+func encodeOpen(list []openConn) ([][]byte, error) {
+	const atOnce = 1 << 10
+	var pieces [][]byte
+	for chunk := range slices.Chunk(list, atOnce) {
+		text, err := json.Marshal(chunk)
+		if err != nil {
+			return nil, err
+		}
+		if pieces != nil {
+			pieces = append(pieces, []byte(","))
+		}
+		pieces = append(pieces, bytes.TrimSuffix(bytes.TrimPrefix(text, []byte("[")), []byte("]")))
+	}
+	return pieces, nil
+}
+
+// interrupted has the open connections of a checkpoint end where its last part ends, as a part of their own, judged by the rules that hold now. They are told as any others; what
+// was told of them before is not told again. Nothing is known yet of what was missed since.
+func (m *Monitor) interrupted(c *content) {
+	if len(c.Open) == 0 && c.State.Unsaved == 0 {
+		return
+	}
+	facts := classify.Interrupted(c.last, classify.Break{Saved: c.State.At, Resumed: m.now, Ended: uint64(len(c.Open)), Unsaved: c.State.Unsaved})
+	m.auditor = classify.New(m.set, classify.Options{Tool: m.opts.Tool, Invocation: m.opts.Invocation, Warnings: m.warnings, Filter: m.opts.Filter, Period: m.period, Since: facts.First,
+		Scheduled: m.followed(), Attempts: maxAttempts, OnJudged: func(_ *flow.Conn, j classify.Judgement) { m.verdict = verdict{j.Verdict, j.Flow} }})
+	m.memory.teach(m.auditor)
+	for i := range c.Open {
+		o := &c.Open[i]
+		conn := flow.Conn(o.Conn)
+		if o.Told != nil {
+			m.pending[conn.ID] = provisional{id: o.Told.ID, severity: o.Told.Severity, bytes: o.Told.Bytes}
+		}
+		m.Observe(&conn)
+	}
+	p, err := m.ended(facts)
+	if err != nil { // they stay open in the ledger, as those of which nothing was saved
+		m.counters.PartsLost++
+		return
+	}
+	m.keep(p)
+}
+
+// openWords says in the alert of a restart what became of open connections.
+func openWords(c *content) (text string) {
+	if n := len(c.Open); n > 0 {
+		text = "; " + plural(uint64(n), "connection") + " that were open then count as ended, as they were"
+	}
+	if n := c.State.Unsaved; n > 0 {
+		text += "; " + plural(n, "open connection") + " had no room in the state"
+	}
+	return text
+}
+
+// soundOpen holds the open connections against the limits, and against the part in which they were open.
+func (c *content) soundOpen() error {
+	switch n := uint64(len(c.Open)); {
+	case n > maxOpen:
+		return fmt.Errorf("it has %d open connections, more than %d", n, maxOpen)
+	case n == 0 && c.State.Unsaved == 0:
+		return nil
+	case c.last == nil || c.last.Connections.Open < n || c.last.Connections.Open-n != c.State.Unsaved:
+		return errors.New("its open connections are not those of its ledger")
+	}
+	for i := range c.Open {
+		if o := &c.Open[i]; !o.sound() {
+			return fmt.Errorf("it has an open connection between %.60q and %.60q", o.Conn.Orig, o.Conn.Resp)
+		}
+	}
+	return nil
+}
+
+func (o *openConn) sound() bool {
+	c := &o.Conn
+	told := o.Told == nil || (o.Told.ID == "" || len(o.Told.ID) == 16) && o.Told.Severity >= high && o.Told.Severity <= info
+	return told && c.Orig.IsValid() && c.Resp.IsValid() && c.KnownBy <= flow.KnownByHandshake && c.Outcome <= flow.OneWay && c.Visibility <= flow.RespOnly && c.End <= flow.EndEvicted &&
+		c.ICMPError <= flow.OtherUnreachable && c.First <= c.Last && len(c.Tunnel) <= maxOpenText && len(c.Interface) <= maxOpenText && len(c.VLANs) <= maxOpenVLANs &&
+		len(c.Facts) <= maxOpenFacts && !slices.ContainsFunc(c.Facts, func(f flow.Fact) bool {
+		return f.Kind > flow.FactNote || f.Origin > flow.NameDNS || len(f.Value) > maxOpenValue
+	})
+}

@@ -1,0 +1,198 @@
+package monitor
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"pcapaudit/capture/flow"
+	"pcapaudit/classify"
+)
+
+// TestOpenConnectionsCountAfterAKill kills a monitor while connections are open, some of which were told. The audit of the period is that of one monitor in which they ended when the
+// checkpoint was made; nothing is told twice, and the ledger balances.
+func TestOpenConnectionsCountAfterAKill(t *testing.T) {
+	const n = 24
+	list := sequence(n)
+	lines := []string{unexpected, update, "10.0.0.1:50000 > 203.0.113.9:8443 tcp established sni=portal.example", "10.0.0.2:50009 > 10.0.0.10:3389 tcp established", "10.0.0.2:50003 > 10.0.0.10:50700 tcp established",
+		refused, "10.0.0.50:4000 > 10.0.0.2:161 udp one-way"}
+	o := Options{Interval: 24 * hour}
+	for _, site := range []string{testSite, hourly} {
+		set := compiled(t, testPack, site)
+		for at := learning; at <= n; at++ {
+			opened := func(r *run) (open []*flow.Conn) {
+				for i, line := range lines[:at%len(lines)+1] {
+					c := r.conn(line)
+					open = append(open, c)
+					if (at+i)%2 == 0 {
+						r.Young(c)
+					}
+				}
+				return open
+			}
+			now := start + int64(at)*minute + second
+			whole := begin(t, set, o)
+			whole.play(list, 0, at)
+			for _, c := range opened(whole) {
+				whole.observe(c)
+			}
+			whole.play(list, at, n)
+			whole.Due(start + 21*hour)
+			want := whole.endPeriod()
+
+			before := begin(t, set, o)
+			before.play(list, 0, at)
+			before.open = opened(before)
+			data := before.checkpoint()
+			told := slices.Clone(before.alerts)
+
+			after := beginAt(t, set, now, o)
+			if err := after.Restore(data, now); err != nil {
+				t.Fatal(err)
+			}
+			after.play(list, at, n)
+			if p := after.Counters().Pending; p != 0 {
+				t.Errorf("%d are pending", p)
+			}
+			after.Due(start + 21*hour)
+			got := after.endPeriod()
+			name := fmt.Sprintf("killed after %d events, %d schedules", at, len(set.Schedules()))
+			want.Packets.Read = got.Packets.Read // here those of open connections are in no ledger
+			sameAudit(t, name, got, want)
+			sameAlerts(t, name, append(told, after.alerts...), whole.alerts)
+			if c := got.Connections; c.Open != 0 || c.Created != c.Emitted || got.Result.Basis.Open != 0 || !slices.ContainsFunc(c.Ends, func(e classify.Count) bool {
+				return e == classify.Count{Name: "input-end", Packets: uint64(len(before.open))}
+			}) {
+				t.Errorf("%s: ledger %+v, %d open", name, c, got.Result.Basis.Open)
+			}
+			says := fmt.Sprintf("Of what was open then, %s count as ended, as they were", plural(uint64(len(before.open)), "connection"))
+			if text := sentence(got, says); !strings.HasPrefix(text, "What happened after the state was last saved, 1s before") || !strings.HasSuffix(text, "("+flow.Stamp(now-second)+" to "+flow.Stamp(now)+")") {
+				t.Errorf("%s: %q", name, got.Coverage.CannotShow)
+			}
+			if b := got.Coverage.Blind; len(b) != 1 || b[0].From != flow.Stamp(now-second) || b[0].Until != flow.Stamp(now) {
+				t.Errorf("%s: blind %+v", name, b)
+			}
+		}
+	}
+}
+
+// sentence is the sentence of an audit on what it cannot show that has some text; "" where none has.
+func sentence(a *classify.Audit, text string) string {
+	i := slices.IndexFunc(a.Coverage.CannotShow, func(s string) bool { return strings.Contains(s, text) })
+	if i < 0 {
+		return ""
+	}
+	return a.Coverage.CannotShow[i]
+}
+
+// TestKilledAgainAndAgain restores each checkpoint of a run that is killed over and over: what was open at each counts once.
+func TestKilledAgainAndAgain(t *testing.T) {
+	const kills = 3 * maxParts
+	set := compiled(t, testPack, testSite)
+	r := begin(t, set, Options{Interval: 24 * hour})
+	now := start
+	for i := range kills {
+		r.see(documented)
+		r.open = []*flow.Conn{r.conn(update), r.conn(unexpected)}
+		data := r.checkpoint()
+		now += 10 * second
+		r = beginAt(t, set, now, Options{Interval: 24 * hour})
+		if err := r.Restore(data, now); err != nil {
+			t.Fatal(err)
+		}
+		if text := r.took(); strings.Contains(text, "finding") != (i == 0) {
+			t.Errorf("kill %d: %s", i+1, text)
+		}
+	}
+	r.Due(start + 21*hour)
+	a := r.endPeriod()
+	if c := a.Connections; c.Created != 3*kills || c.Open != 0 || c.Emitted != 3*kills || len(a.Residuals) > 0 || a.Result.Basis.Judged != 3*kills {
+		t.Errorf("ledger %+v, basis %+v", c, a.Result.Basis)
+	}
+}
+
+// TestMoreOpenThanACheckpointHolds: those beyond the limit are counted, doubted, and make nothing missing.
+func TestMoreOpenThanACheckpointHolds(t *testing.T) {
+	set := compiled(t, testPack, testSite)
+	const more = 3
+	r := begin(t, set, Options{Interval: 24 * hour})
+	for i := range maxOpen + more {
+		c := r.conn(update)
+		c.Orig = netip.AddrPortFrom(c.Orig.Addr(), 50_000+uint16(i%10_000))
+		r.open = append(r.open, c)
+	}
+	r.Tick(start + minute)
+	data := r.checkpoint()
+	t.Logf("%d bytes for each of %d", len(data)/maxOpen, maxOpen)
+	r = beginAt(t, set, start+2*minute, Options{Interval: 24 * hour})
+	if err := r.Restore(data, start+2*minute); err != nil {
+		t.Fatal(err)
+	}
+	r.want("restored", "info resolved: going on with the period after 1m in which nothing was watched; 65536 connections that were open then count as ended, as they were; 3 open connections had no room in the state")
+	r.see(update)
+	r.Due(start + 21*hour)
+	a := r.endPeriod()
+	if c, b := a.Connections, a.Result.Basis; c.Created != maxOpen+more+1 || c.Open != more || c.Emitted != maxOpen+1 || b.Unsaved != more || len(a.Residuals) > 0 {
+		t.Errorf("ledger %+v, basis %+v", c, b)
+	}
+	const doubt = "3 open connections had no room in the saved state and could not be judged"
+	if !slices.Contains(a.Result.Reasons, doubt) || sentence(a, doubt) == "" {
+		t.Errorf("%q, %q", a.Result.Reasons, a.Coverage.CannotShow)
+	}
+	if got := statuses(a, "p/check-in"); strings.Contains(got, "missing") {
+		t.Error(got)
+	}
+}
+
+// TestOpenConnIsKeptWhole writes an open connection with every field and reads it again.
+func TestOpenConnIsKeptWhole(t *testing.T) {
+	set := compiled(t, testPack, testSite)
+	r := begin(t, set, Options{})
+	c := flow.Conn{ID: flow.ConnID{File: 1, Packet: 1 << 42, Depth: 3}, Proto: flow.ICMPv6, Orig: netip.MustParseAddrPort("[2001:db8::1]:0"), Resp: netip.MustParseAddrPort("[2001:db8::2]:0"),
+		ICMPType: 128, ICMPCode: 7, KnownBy: flow.KnownByFirstPacket, Outcome: flow.Answered, Visibility: flow.RespOnly, End: flow.EndIdle, First: start - hour, Last: start + 3,
+		OrigPackets: 1, RespPackets: 2, OrigBytes: 3, RespBytes: 4, VLANs: []uint16{7, 8}, Tunnel: "gre", Interface: "eth1",
+		Facts:     []flow.Fact{{Kind: flow.FactNote, Origin: flow.NameSNI, File: 1, Packet: 99, Value: "any \x00 text\n"}, {Value: "tls"}},
+		ICMPError: flow.TTLExceeded, ICMPErrorBy: netip.MustParseAddr("fe80::1"), QuotesKnown: true, OtherLeg: true}
+	for v, i := reflect.ValueOf(c), 0; i < v.NumField(); i++ {
+		if v.Field(i).IsZero() && v.Type().Field(i).Name != "Missed" {
+			t.Errorf("%s is not tried", v.Type().Field(i).Name)
+		}
+	}
+	r.open = []*flow.Conn{&c}
+	got, _, err := unseal(r.checkpoint())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again := flow.Conn(got.Open[0].Conn); !reflect.DeepEqual(again, c) {
+		t.Errorf("%+v\nwant\n%+v", again, c)
+	}
+}
+
+// TestRestoreOfTheVersionBefore: a checkpoint without open connections is restored; they stay open in the ledger.
+func TestRestoreOfTheVersionBefore(t *testing.T) {
+	set := compiled(t, testPack, testSite)
+	r := begin(t, set, Options{Interval: 24 * hour})
+	r.see(documented)
+	data := bytes.Replace(reseal(t, r.checkpoint(), `"open":[],`, ""), []byte(CheckpointSchema), []byte(schemaBefore), 1)
+	r = beginAt(t, set, start+minute, Options{Interval: 24 * hour})
+	if err := r.Restore(data, start+minute); err != nil {
+		t.Fatal(err)
+	}
+	r.want("restored", "info resolved: going on with the period after 1m in which nothing was watched")
+}
+
+// TestHostileFactsAreRestored: what JSON makes of bytes that are no text keeps no checkpoint from being restored.
+func TestHostileFactsAreRestored(t *testing.T) {
+	set := compiled(t, testPack, testSite)
+	r := begin(t, set, Options{})
+	c := r.conn(unexpected)
+	c.Facts = []flow.Fact{{Kind: flow.FactNote, Value: strings.Repeat("\xff", flow.MaxFactValue)}}
+	r.open = []*flow.Conn{c}
+	if _, _, err := unseal(r.checkpoint()); err != nil {
+		t.Error(err)
+	}
+}
