@@ -7,9 +7,9 @@ import (
 
 // Sizes of a relay. Its blocks stay in a core's cache while they are filled and emptied.
 const (
-	relayBlocks = 4
-	relayEvents = 256      // of one block
-	relayBytes  = 64 << 10 // of payload in one block, beside that of the last packet
+	relayBlocks = 6
+	relayEvents = 256       // of one block
+	relayBytes  = 256 << 10 // of payload in one block, beside that of the last packet
 )
 
 // relay hands what the packet loop finds to inspection, and what both tell to those who asked for it, in the order of the capture. All behind it
@@ -172,10 +172,7 @@ func (r *relay) heed(b *relayBlock) {
 // takeAll is the other goroutine.
 func (r *relay) takeAll() {
 	defer close(r.done)
-	for b := range r.full {
-		r.take(b)
-		r.free <- b
-	}
+	each(r.full, r.free, relayBlocks/2, r.take)
 }
 
 func (r *relay) take(b *relayBlock) {

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	aheadWindows = 4        // that are read, parsed, or pointed into by packets, or wait
+	aheadWindows = mostLent + 3
 	aheadRoom    = 64 << 10 // before what is read of each: for the beginning of a record that the window before it ends with
 )
 
@@ -53,10 +53,13 @@ func (w *window) moreAhead(want int) bool {
 		if w.err != nil {
 			return false
 		}
-		w.turns.wait(w.passed) // they may point into the window before this one
-		w.passed = w.turns.passed()
-		w.ahead.release(w.before)
-		w.before, w.chunk = w.chunk, chunk{}
+		if w.chunk != nil {
+			w.lend(w.chunk)
+			w.chunk = nil
+		}
+		for free := w.returned(mostLent); free != nil; free = w.returned(mostLent) {
+			w.ahead.free <- chunk{buf: free}
+		}
 		c := <-w.ahead.full
 		rest := w.end - w.pos
 		w.base += int64(w.pos)
@@ -64,21 +67,17 @@ func (w *window) moreAhead(want int) bool {
 		if rest <= aheadRoom {
 			from := aheadRoom - rest
 			copy(c.buf[from:], w.buf[w.pos:w.end])
-			w.chunk, w.large, w.buf, w.pos, w.end = c, nil, c.buf[from:], 0, rest+c.n
+			w.chunk, w.large, w.buf, w.pos, w.end = c.buf, nil, c.buf[from:], 0, rest+c.n
 			continue
 		}
 		if w.large == nil || w.pos > 0 {
 			w.large = slices.Clone(w.buf[w.pos:w.end]) // elsewhere: packets may point into the other
 		}
 		w.large = append(slices.Grow(w.large, c.n), c.buf[aheadRoom:][:c.n]...)
-		w.ahead.release(c)
+		if c.err == nil {
+			w.ahead.free <- c
+		}
 		w.buf, w.pos, w.end = w.large, 0, len(w.large)
 	}
 	return true
-}
-
-func (a *ahead) release(c chunk) {
-	if c.buf != nil && c.err == nil {
-		a.free <- c
-	}
 }

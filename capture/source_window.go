@@ -5,11 +5,13 @@ import (
 	"encoding/hex"
 	"hash"
 	"io"
+	"slices"
 )
 
 const (
 	windowSize = 256 << 10 // bytes read at once: stays in the second-level cache until it is parsed, beside what the packets need; with 1 MiB all takes 1.1 times as long
 	probeSize  = 64 << 10  // the same while only a file's first packets are looked at
+	mostLent   = 5         // windows that packets on the way may point into: of large packets few fit in one
 )
 
 // window is the part of a stream that is in memory: buf[pos:end] is not parsed yet. Bytes before pos stay as they are
@@ -21,13 +23,31 @@ type window struct {
 	base     int64   // offset in the stream of buf[0]
 	err      error   // what ended the stream; io.EOF at its end
 	digest   *digest // nil: no hash; else it still reads the bytes handed to it
-	spare    []byte  // with a digest or turns: the other of two buffers
 	turns    *turns
-	passed   uint64 // works that were handed over when buf was begun
+	lent     []lent // with a digest or turns: buffers before buf, oldest first
 	ahead    *ahead // nil: src is read as bytes are wanted
-	chunk    chunk  // with ahead: what buf is of
-	before   chunk  // with ahead: the one before it
+	chunk    []byte // with ahead: what buf is of
 	large    []byte // with ahead: a record larger than aheadRoom, and what follows it; nil where buf is of chunk
+}
+
+// lent is a buffer that packets may point into, or a digest still reads.
+type lent struct {
+	buf    []byte
+	passed uint64 // works that were handed over by then
+}
+
+func (w *window) lend(buf []byte) { w.lent = append(w.lent, lent{buf, w.turns.passed()}) }
+
+// returned gives the oldest buffer that was lent if nobody needs it any more, and if more than most are lent once nobody does; else nil. The last one
+// that was lent stays: a digest may not have come to it.
+func (w *window) returned(most int) []byte {
+	if len(w.lent) < 2 || len(w.lent) <= most && !w.turns.came(w.lent[0].passed) {
+		return nil
+	}
+	oldest := w.lent[0]
+	w.turns.wait(oldest.passed)
+	w.lent = slices.Delete(w.lent, 0, 1)
+	return oldest.buf
 }
 
 // offset is the place in the stream of the next byte to parse.
@@ -46,15 +66,17 @@ func (w *window) more(want int) bool {
 		to := w.buf
 		if size := len(w.buf); w.end-w.pos == size {
 			to = make([]byte, min(2*size, maxBlock))
-			w.spare = nil
+			w.lent = nil
 		} else if w.digest != nil || w.turns != nil {
-			if to = w.spare; len(to) != size {
+			w.lend(w.buf)
+			most := 1
+			if w.turns != nil {
+				most = mostLent
+			}
+			if to = w.returned(most); len(to) != size {
 				to = make([]byte, size)
 			}
-			w.spare = w.buf
 		}
-		w.turns.wait(w.passed) // they may point into the other buffer
-		w.passed = w.turns.passed()
 		if w.digest != nil {
 			w.digest.reserve()
 		}

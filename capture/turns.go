@@ -14,7 +14,7 @@ type work struct {
 }
 
 const (
-	turnWorks = 4   // being filled, on the way, being tracked, on the way back: they stay in the second-level cache
+	turnWorks = 6   // being filled, on the way, being tracked, on the way back
 	turnNames = 256 // of one work
 )
 
@@ -58,6 +58,14 @@ func (t *turns) hand(w *work) {
 	t.handed++
 }
 
+// came says whether the first n works that were handed over have come back; without turns they have not.
+func (t *turns) came(n uint64) bool {
+	for t != nil && len(t.free) > 0 {
+		t.back()
+	}
+	return t != nil && t.returned >= n
+}
+
 // wait returns when the first n works that were handed over have come back. Without turns there is nobody to wait for.
 func (t *turns) wait(n uint64) {
 	for t != nil && t.returned < n {
@@ -99,16 +107,45 @@ func (r *run) readBeside(ctx context.Context) (err error) {
 		err = r.decode(ctx)
 		t.handNames()
 	}()
-	for w := range t.full {
+	each(t.full, t.free, turnWorks/2, func(w *work) {
 		for i := range w.names {
 			r.relay.name(&w.names[i])
 		}
 		w.names = w.names[:0]
 		r.work = w
 		r.add()
-		t.free <- w
-	}
+	})
 	return err
+}
+
+// each takes all that comes out of full, and gives it back some at a time, or as soon as there is nothing more to take: to wake who waits for it costs
+// as much as what is in it.
+func each[T any](full, free chan T, some int, take func(T)) {
+	var done []T
+	back := func() {
+		for _, one := range done {
+			free <- one
+		}
+		done = done[:0]
+	}
+	for {
+		var one T
+		more := true
+		select {
+		case one, more = <-full:
+		default:
+			back()
+			one, more = <-full
+		}
+		if !more {
+			back()
+			return
+		}
+		take(one)
+		if done = append(done, one); len(done) == some {
+			back()
+		}
+	}
 }
 
 // decode reads and decodes all there is, and hands it over.

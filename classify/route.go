@@ -18,8 +18,8 @@ const (
 	leastRoutes   = 1 << 9
 	mostRoutes    = 1 << 15
 	seenBits      = 16 // of the places for hashes of routes that came once
-	enough        = 2 // connections of a route, before what the next one finds is remembered: most routes of a capture have fewer
-	rememberedRow = 3 // expectations that a route remembers
+	enough        = 2  // connections of a route, before what the next one finds is remembered: most routes of a capture have fewer
+	rememberedRow = 3  // expectations that a route remembers
 )
 
 // endpoint is what is known of one address for a time.
