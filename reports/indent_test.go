@@ -62,7 +62,7 @@ type fields struct {
 	Bytes   []byte `json:"b<tes,omitempty"`
 	Map     map[string]int
 	Array   [2]bool  `json:",omitempty"`
-	Any     any      `json:"-,"`
+	Any     any      `json:"any"`
 	Not     int      `json:"-"`
 	Quoted  int      `json:",string"`
 	Zero    uint8    `json:"zero,omitempty"`

@@ -204,17 +204,29 @@ func TestFloodStaysBounded(t *testing.T) {
 	}
 }
 
-// BenchmarkEachOpen gives as many open connections as a checkpoint holds, of a table as full as those of live captures get.
+// BenchmarkEachOpen gives as many open connections as a checkpoint holds, of a table as full as those of live captures get: of a flood, and of sessions.
 func BenchmarkEachOpen(b *testing.B) {
 	const open, most = 1 << 19, 1 << 16
-	t := NewTable(Options{MaxConnections: open})
-	defer t.Close()
-	fill(t, open, false)
-	for b.Loop() {
-		n := 0
-		t.EachOpen(most, func(uint32, *Conn) { n++ })
-		if n != most {
-			b.Fatal(n)
-		}
+	for _, c := range []struct {
+		name      string
+		want      int
+		bothSides bool
+	}{{"flood", most / 8, false}, {"sessions", most, true}} {
+		b.Run(c.name, func(b *testing.B) {
+			t := NewTable(Options{MaxConnections: open})
+			defer t.Close()
+			fill(t, open, false)
+			if c.bothSides {
+				t.records.each(func(_ uint32, r *record) { r.packets = [2]uint32{1, 1} })
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				n := 0
+				t.EachOpen(most, func(uint32, *Conn) { n++ })
+				if n != c.want {
+					b.Fatal(n)
+				}
+			}
+		})
 	}
 }

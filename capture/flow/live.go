@@ -193,16 +193,25 @@ func (t *Table) EachActive(f Emit) {
 	}
 }
 
-// EachOpen calls f for at most that many open connections, those that were closed and linger among them: first those of which both sides sent, then the others; each in the
-// order of first packets. Where there are more, which of them it is does not depend on their age. The connections stay open; f must not call the table.
+// EachOpen calls f for at most that many open connections, those that were closed and linger among them: first those of which both sides sent, then the others, each in the order
+// of first packets. Where not all of the others have room they are a flood, which is to cost little: an eighth of most is then enough of them. Which ones are left out does not
+// depend on their age. The connections stay open; f must not call the table.
 func (t *Table) EachOpen(most int, f Emit) {
+	few := most / 8
 	for _, answered := range []bool{true, false} {
 		t.victims = t.victims[:0]
+		n := 0
 		t.records.each(func(rec uint32, r *record) {
-			if len(t.victims) < most && (r.sent(0) != 0 && r.sent(1) != 0) == answered {
+			if (r.sent(0) != 0 && r.sent(1) != 0) != answered {
+				return
+			}
+			if n++; n <= most {
 				t.victims = append(t.victims, victim{r.id, rec})
 			}
 		})
+		if !answered && n > most {
+			t.victims = t.victims[:min(len(t.victims), few)]
+		}
 		t.sortVictims()
 		for _, v := range t.victims {
 			f(v.rec, t.conn(v.rec, EndInput))

@@ -134,7 +134,8 @@ func TestEachOpen(t *testing.T) {
 		want []string
 	}{
 		{10, []string{"0:2 established", "0:6 answered", "0:1 unanswered", "0:5 one-way"}},
-		{3, []string{"0:2 established", "0:6 answered", "0:1 unanswered"}},
+		{4, []string{"0:2 established", "0:6 answered", "0:1 unanswered", "0:5 one-way"}},
+		{3, []string{"0:2 established", "0:6 answered"}},
 		{1, []string{"0:2 established"}},
 		{0, nil},
 	} {
@@ -146,6 +147,14 @@ func TestEachOpen(t *testing.T) {
 	}
 	if n := l.Counters(); n.Open != 4 || n.Emitted != 0 {
 		t.Errorf("%+v", n)
+	}
+	for i := range 20 {
+		l.add(fmt.Sprintf("2 10.0.1.%d:5001 > 10.0.0.2:80 S seq=1", i))
+	}
+	var n int
+	l.EachOpen(16, func(uint32, *Conn) { n++ })
+	if n != 2+16/8 {
+		t.Errorf("of a flood %d", n)
 	}
 }
 

@@ -15,9 +15,11 @@ import (
 // A run that is killed takes its open connections with it. A checkpoint holds them as they are, and the run that goes on judges them as if they had ended there: no packet that was
 // tracked before the checkpoint is then in a connection that counts nowhere.
 
-// maxOpen is how many open connections a checkpoint holds: those of which both sides sent before others. Of further ones it has the number; what they were is lost where the run is
-// killed.
-const maxOpen = 1 << 16
+// Limits of the open connections in a checkpoint, see flow.Table.EachOpen. Of further ones it has the number; what they were is lost where the run is killed.
+const (
+	maxOpen      = 1 << 16
+	maxOpenBytes = 32 << 20 // by openSize; of hostile text six times as many are written
+)
 
 // Limits of what one of them may hold in a checkpoint that is read.
 const (
@@ -74,16 +76,34 @@ func (m *Monitor) opened(n uint64, each EachOpen) []openConn {
 	if each == nil {
 		return nil
 	}
-	list := make([]openConn, 0, min(n, maxOpen))
+	list, room := make([]openConn, 0, min(n, maxOpen)), maxOpenBytes
 	each(maxOpen, func(c *flow.Conn) {
+		size := openSize(c)
+		if size > room {
+			return
+		}
+		room -= size
 		o := openConn{Conn: openFields(*c)}
 		o.Conn.Facts = slices.Clone(c.Facts)
 		if p, told := m.pending[c.ID]; told {
 			o.Told = &openTold{p.id, p.severity, p.bytes}
+			if s := m.stories.get(p.id); s != nil {
+				m.seen(s)
+			}
 		}
 		list = append(list, o)
 	})
 	return list
+}
+
+// openSize is about how many bytes a connection takes in a checkpoint.
+func openSize(c *flow.Conn) int {
+	const conn, fact = 256, 72
+	size := conn + len(c.Tunnel) + len(c.Interface)
+	for i := range c.Facts {
+		size += fact + len(c.Facts[i].Value)
+	}
+	return size
 }
 
 // encodeOpen gives the elements of a JSON array, in pieces.

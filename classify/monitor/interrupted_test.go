@@ -3,6 +3,7 @@ package monitor
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -194,5 +195,73 @@ func TestHostileFactsAreRestored(t *testing.T) {
 	r.open = []*flow.Conn{c}
 	if _, _, err := unseal(r.checkpoint()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestRestoreOfMutants changes bytes of the open connections of a checkpoint that has its sum: it is refused and changes nothing, or the period ends with a ledger that balances.
+func TestRestoreOfMutants(t *testing.T) {
+	const mutants = 500
+	set := compiled(t, testPack, hourly)
+	var e envelope
+	if err := strict(checkpointOf(t, set), &e); err != nil {
+		t.Fatal(err)
+	}
+	from, until := bytes.Index(e.Content, []byte(`"open":[{"conn"`)), bytes.LastIndex(e.Content, []byte(`"state":`))
+	if from < 0 || until < from {
+		t.Fatalf("the checkpoint has no open connections: %s", e.Content[len(e.Content)-500:])
+	}
+	random := rand.New(rand.NewPCG(5, 6))
+	const digits = "0123456789"
+	restored := 0
+	for range mutants {
+		mutant := slices.Clone(e.Content)
+		for range 1 + random.IntN(3) {
+			at := from + random.IntN(until-from)
+			switch old := mutant[at]; {
+			case strings.IndexByte(digits, old) >= 0:
+				mutant[at] = digits[random.IntN(len(digits))]
+			case random.IntN(8) == 0:
+				mutant[at] = byte(random.IntN(256))
+			}
+		}
+		r := begin(t, set, Options{Interval: 24 * hour})
+		if err := r.Restore(sealed(mutant), start+hour); err != nil {
+			untouched(t, r)
+			continue
+		}
+		restored++
+		r.since = r.now
+		r.see(documented)
+		if a := r.endPeriod(); len(a.Residuals) > 0 || a.Connections.Created != a.Connections.Open+a.Connections.Emitted {
+			t.Errorf("ledger %+v of %s", a.Connections, mutant[from:until])
+		}
+	}
+	t.Logf("%d of %d were restored", restored, mutants)
+	if restored < mutants/4 {
+		t.Error("too few to tell")
+	}
+}
+
+// TestOpenConnectionsAreBounded: open connections of which payloads told much take no more than they may, also in text that JSON makes longer, and all are counted.
+func TestOpenConnectionsAreBounded(t *testing.T) {
+	set := compiled(t, testPack, testSite)
+	for _, value := range []string{strings.Repeat("a", flow.MaxFactValue), strings.Repeat("\x01", flow.MaxFactValue)} {
+		r := begin(t, set, Options{})
+		for range 10_000 {
+			c := r.conn(unexpected)
+			c.Facts = slices.Repeat([]flow.Fact{{Kind: flow.FactNote, Packet: 1 << 40, Value: value}}, 16)
+			r.open = append(r.open, c)
+		}
+		s, err := r.Save(r.facts(), r.eachOpen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := s.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(s.open); n < 1000 || n == len(r.open) || uint64(n)+s.state.Unsaved != uint64(len(r.open)) || len(data) > 6*maxOpenBytes+1<<20 || value[0] == 'a' && len(data) > maxOpenBytes+1<<20 {
+			t.Errorf("%d connections, %d have no room, %d bytes", n, s.state.Unsaved, len(data))
+		}
 	}
 }

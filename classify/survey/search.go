@@ -235,7 +235,7 @@ func (d *decision) swap(a, b int) bool {
 	old := map[*host]roleSet{}
 	gain := 0.0
 	for _, h := range d.hosts {
-		next := h.roles
+		var next roleSet
 		switch hasA, hasB := h.roles.has(a), h.roles.has(b); {
 		case hasA && !hasB:
 			next = h.roles.without(a).with(b)

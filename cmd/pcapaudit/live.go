@@ -72,9 +72,10 @@ names. In a name ` + periodMark + ` stands for the beginning of the period; a na
 SIGUSR1 writes the reports of the period so far. Without --report the text of each period goes to standard output.
 
 --state keeps what is known in a file, every --checkpoint: a restart goes on with the period and says what it
-did not see. The list of --connections then begins anew, which the report says, in a file of its own where the name
-has ` + periodMark + `; another --zone holds from the end of that period on. SIGHUP, or a changed file, loads the rules and the site anew: all of it or, where there is an
-error, nothing.
+did not see. Where the run was killed, connections that were open at the last checkpoint count as they were then;
+those that went on may count once more. The list of --connections then begins anew, which the report says, in a
+file of its own where the name has ` + periodMark + `; another --zone holds from the end of that period on. SIGHUP, or a
+changed file, loads the rules and the site anew: all of it or, where there is an error, nothing.
 
 An interface that is down, deleted or renamed is not forgotten: the time is blind, which is told, and no flow is
 missing because of it. --site-filter has the kernel leave out what nobody judges: packets with no end in the

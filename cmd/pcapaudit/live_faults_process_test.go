@@ -142,7 +142,9 @@ func faultKills(t *testing.T, s *stand) {
 	if audit.Connections.Emitted < uint64(max(saved, older)) {
 		t.Errorf("ledger %+v", audit.Connections)
 	}
-	if !slices.ContainsFunc(audit.Coverage.CannotShow, func(text string) bool { return strings.Contains(text, " count as ended, as they were; those that went on may count once more") }) {
+	if !slices.ContainsFunc(audit.Coverage.CannotShow, func(text string) bool {
+		return strings.Contains(text, " count as ended, as they were; those that went on may count once more")
+	}) {
 		t.Errorf("%q", audit.Coverage.CannotShow)
 	}
 	if len(now) > 1 || s.temporaries() != nil { // the list of connections has one

@@ -12,8 +12,7 @@ import (
 // sheet is a CSV file on its way.
 type sheet struct {
 	*csv.Reader
-	above  int // lines that were taken off before
-	header []string
+	above  int   // lines that were taken off before
 	fields []int // of Format.Columns; -1 where the file has none
 }
 
