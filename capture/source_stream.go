@@ -3,13 +3,32 @@ package capture
 import (
 	"errors"
 	"io"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
 )
 
 // errStopped ends a stream whose reading was stopped from outside.
 var errStopped = errors.New("reading was stopped")
 
-// streamBlock is what is read of a stream at once; a pipe holds as much.
-const streamBlock = 64 << 10
+const (
+	streamBlock  = 256 << 10 // what is read of a stream at once, at most
+	streamBlocks = 4         // that are read, or wait
+	pipeSize     = 1 << 20   // what a pipe is made to hold, where the system lets it: with the 64 KiB that it has, reader and writer wait for each other in turn
+	setPipeSize  = 1031      // F_SETPIPE_SZ of Linux, fcntl(2)
+)
+
+// widen lets a pipe hold more, if src is one.
+func widen(src io.Reader) {
+	f, ok := src.(*os.File)
+	if !ok || runtime.GOOS != "linux" {
+		return
+	}
+	if raw, err := f.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { unix.FcntlInt(fd, setPipeSize, pipeSize) }) // a file or a socket refuses it
+	}
+}
 
 // stoppable reads a stream that may be silent for ever: when stop is closed, Read gives errStopped, and the read of src that is under way
 // is left behind in its goroutine, which ends with it.
@@ -27,9 +46,11 @@ type streamPart struct {
 }
 
 func newStoppable(src io.Reader, stop <-chan struct{}) *stoppable {
-	s := &stoppable{blocks: make(chan streamPart), free: make(chan []byte, 2), stop: stop}
-	s.free <- make([]byte, streamBlock)
-	s.free <- make([]byte, streamBlock)
+	widen(src)
+	s := &stoppable{blocks: make(chan streamPart, streamBlocks), free: make(chan []byte, streamBlocks), stop: stop}
+	for range streamBlocks {
+		s.free <- make([]byte, streamBlock)
+	}
 	go s.pump(src)
 	return s
 }
@@ -54,23 +75,38 @@ func (s *stoppable) pump(src io.Reader) {
 	}
 }
 
-func (s *stoppable) Read(p []byte) (int, error) {
-	for len(s.part.data) == 0 && s.part.err == nil {
-		if s.whole != nil {
-			s.free <- s.whole
-			s.whole = nil
+// Read waits for the first bytes, and takes with them what has come behind.
+func (s *stoppable) Read(p []byte) (n int, err error) {
+	for len(p) > n && (n == 0 || len(s.part.data)+len(s.blocks) > 0) {
+		for len(s.part.data) == 0 && err == nil {
+			if err = s.part.err; err == nil {
+				err = s.next()
+			}
 		}
-		select {
-		case s.part = <-s.blocks:
-			s.whole = s.part.data[:cap(s.part.data)]
-		case <-s.stop:
-			return 0, errStopped
+		if err != nil && n > 0 {
+			return n, nil // the error comes again
 		}
+		if err != nil {
+			return 0, err
+		}
+		taken := copy(p[n:], s.part.data)
+		s.part.data = s.part.data[taken:]
+		n += taken
 	}
-	n := copy(p, s.part.data)
-	s.part.data = s.part.data[n:]
-	if n > 0 {
-		return n, nil
+	return n, nil
+}
+
+// next waits for the next part.
+func (s *stoppable) next() error {
+	if s.whole != nil {
+		s.free <- s.whole
+		s.whole = nil
 	}
-	return 0, s.part.err
+	select {
+	case s.part = <-s.blocks:
+		s.whole = s.part.data[:cap(s.part.data)]
+		return nil
+	case <-s.stop:
+		return errStopped
+	}
 }

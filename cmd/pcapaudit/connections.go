@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -47,7 +48,7 @@ the JSON of an audit of the same captures.
 			if err != nil {
 				return err
 			}
-			config := capture.Config{Inputs: args, Stdin: u.in, MaxConnections: maxConns}
+			config := capture.Config{Inputs: args, Stdin: u.in, MaxConnections: maxConns, Workers: runtime.GOMAXPROCS(0)}
 			if err := packets.config(&config); err != nil {
 				return err
 			}
