@@ -233,7 +233,6 @@ func (w *watcher) tick() error {
 		w.now = max(w.now, w.wall-ringDelay)
 	}
 	w.table.Advance(w.now)
-	w.relay.settle()
 	return nil
 }
 

@@ -234,9 +234,6 @@ func (r *run) add() {
 	r.offered = 0
 	r.table.AddBatch(&r.packets.Batch)
 	r.offer()
-	if r.relay.done == nil {
-		r.relay.settle()
-	}
 }
 
 // sound is flow.Options.Check.

@@ -22,13 +22,14 @@ type relay struct {
 	spare      []*relayBlock // empty
 	full, free chan *relayBlock
 	out        int           // blocks that were handed over and have not come back
-	done       chan struct{} // closed when the other goroutine has taken all; nil: there is none
+	done       chan struct{} // closed when the other goroutine has taken all; nil: there is none, and nothing is copied
 	table      *flow.Table   // nil: it is closed
 
 	// Behind the relay.
 	inspector *inspect.Inspector
 	told      *flow.Told
 	taking    *relayBlock
+	at        flow.Offer // without another goroutine: that is being inspected
 	emit      func(*flow.Conn)
 	young     func(*flow.Conn)
 	learn     inspect.Learn
@@ -60,8 +61,9 @@ func newRelayBlock() *relayBlock {
 
 // newRelay is a relay that takes names. For all others it has to be joined to a table.
 func newRelay(c *Config, beside bool) *relay {
-	r := &relay{block: newRelayBlock(), emit: c.Emit, young: c.Young, learn: c.Learn}
+	r := &relay{emit: c.Emit, young: c.Young, learn: c.Learn}
 	if beside {
+		r.block = newRelayBlock()
 		for range relayBlocks - 1 {
 			r.spare = append(r.spare, newRelayBlock())
 		}
@@ -73,11 +75,22 @@ func newRelay(c *Config, beside bool) *relay {
 
 func (r *relay) join(t *flow.Table) {
 	r.table, r.told = t, flow.NewTold(t)
-	r.inspector = inspect.New(r.told, r.learn, func(w *flow.Wish) { r.taking.wishes = append(r.taking.wishes, *w) })
+	r.inspector = inspect.New(r.told, r.learn, func(w *flow.Wish) {
+		if r.done != nil {
+			r.taking.wishes = append(r.taking.wishes, *w)
+		} else if r.table != nil {
+			r.table.Wish(w)
+		}
+	})
 }
 
 // offer hands over packet i of a batch, of which the table wants the payload.
 func (r *relay) offer(b *flow.Batch, i int, payload []byte) {
+	if r.done == nil {
+		r.table.Offer(&r.at, b, i)
+		r.inspector.Packet(&r.at, payload)
+		return
+	}
 	k := r.block
 	k.offers = append(k.offers, flow.Offer{})
 	o := &k.offers[len(k.offers)-1]
@@ -88,17 +101,29 @@ func (r *relay) offer(b *flow.Batch, i int, payload []byte) {
 
 // conn hands over a connection that has ended.
 func (r *relay) conn(rec uint32, c *flow.Conn) {
+	if r.done == nil {
+		r.ended(rec, c)
+		return
+	}
 	r.block.conns = append(r.block.conns, *c)
 	r.add(relayConn, rec)
 }
 
 // show hands over a connection that goes on.
 func (r *relay) show(rec uint32, c *flow.Conn) {
+	if r.done == nil {
+		r.shown(rec, c)
+		return
+	}
 	r.block.conns = append(r.block.conns, *c)
 	r.add(relayYoung, rec)
 }
 
 func (r *relay) name(n *flow.Name) {
+	if r.done == nil {
+		r.learn.Name(n)
+		return
+	}
 	r.block.names = append(r.block.names, *n)
 	r.block.order = append(r.block.order, relayName)
 	if len(r.block.order) == relayEvents {
@@ -116,11 +141,6 @@ func (r *relay) add(e relayEvent, rec uint32) {
 
 // pass lets the block be taken, and begins another one.
 func (r *relay) pass() {
-	if r.done == nil {
-		r.take(r.block)
-		r.heed(r.block)
-		return
-	}
 	r.full <- r.block
 	r.out++
 	for len(r.free) > 0 || len(r.spare) == 0 {
@@ -140,6 +160,9 @@ func (r *relay) back() {
 
 // settle returns when all that was handed over is taken, and what inspection said is heeded.
 func (r *relay) settle() {
+	if r.done == nil {
+		return
+	}
 	if len(r.block.order) > 0 {
 		r.pass()
 	}
@@ -188,21 +211,30 @@ func (r *relay) take(b *relayBlock) {
 			r.inspector.Packet(&offers[0], bytes[:n:n])
 			offers, bytes, records = offers[1:], bytes[n:], records[1:]
 		case relayConn:
-			rec := records[0]
-			r.inspector.End(rec)
-			if r.emit != nil {
-				conns[0].Facts = r.told.Of(rec)
-				r.emit(&conns[0])
-			}
-			r.told.Drop(rec)
+			r.ended(records[0], &conns[0])
 			conns, records = conns[1:], records[1:]
 		case relayYoung:
-			conns[0].Facts = r.told.Of(records[0])
-			r.young(&conns[0])
+			r.shown(records[0], &conns[0])
 			conns, records = conns[1:], records[1:]
 		case relayName:
 			r.learn.Name(&names[0])
 			names = names[1:]
 		}
 	}
+}
+
+// ended is for a connection of which all that it said was inspected.
+func (r *relay) ended(rec uint32, c *flow.Conn) {
+	r.inspector.End(rec)
+	if r.emit != nil {
+		c.Facts = r.told.Of(rec)
+		r.emit(c)
+	}
+	r.told.Drop(rec)
+}
+
+// shown is for a connection that goes on.
+func (r *relay) shown(rec uint32, c *flow.Conn) {
+	c.Facts = r.told.Of(rec)
+	r.young(c)
 }
