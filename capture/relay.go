@@ -8,12 +8,12 @@ import (
 // Sizes of a relay. Its blocks stay in a core's cache while they are filled and emptied.
 const (
 	relayBlocks = 6
-	relayEvents = 256       // of one block
-	relayBytes  = 256 << 10 // of payload in one block, beside that of the last packet
+	relayEvents = 256 // of one block
+	relayWorks  = 3   // packets of as many works are in one block, at most
 )
 
 // relay hands what the packet loop finds to inspection, and what both tell to those who asked for it, in the order of the capture. All behind it
-// may happen in another goroutine, while the loop reads on: what it hands over is copied into blocks that are used again and again.
+// may happen in another goroutine, while the loop reads on: what it hands over is copied into blocks that are used again and again, payloads excepted, which stay where they were read.
 //
 // The other way goes what inspection wants of connections. It is heeded when a block comes back: what the loop offers depends on how far the
 // other goroutine is, what inspection takes of it does not.
@@ -28,6 +28,7 @@ type relay struct {
 	// Behind the relay.
 	inspector *inspect.Inspector
 	told      *flow.Told
+	works     chan<- *work // takes those that have ended
 	taking    *relayBlock
 	at        flow.Offer // without another goroutine: that is being inspected
 	emit      func(*flow.Conn)
@@ -37,13 +38,14 @@ type relay struct {
 
 // relayBlock is events of several kinds, and their order.
 type relayBlock struct {
-	order   []relayEvent
-	offers  []flow.Offer
-	bytes   []byte // payloads of offers, one behind the other
-	conns   []flow.Conn
-	records []uint32 // of offers and conns, in order
-	names   []flow.Name
-	wishes  []flow.Wish // what inspection said while it took the block
+	order    []relayEvent
+	offers   []flow.Offer
+	payloads [][]byte // of offers: they are where they were read
+	conns    []flow.Conn
+	records  []uint32 // of offers and conns, in order
+	names    []flow.Name
+	works    []*work     // which end with this block: when it is taken, nothing needs their packets any more
+	wishes   []flow.Wish // what inspection said while it took the block
 }
 
 type relayEvent uint8
@@ -59,10 +61,12 @@ func newRelayBlock() *relayBlock {
 	return &relayBlock{order: make([]relayEvent, 0, relayEvents), offers: make([]flow.Offer, 0, relayEvents), conns: make([]flow.Conn, 0, relayEvents), records: make([]uint32, 0, relayEvents)}
 }
 
-// newRelay is a relay that takes names. For all others it has to be joined to a table.
-func newRelay(c *Config, beside bool) *relay {
+// newRelay is a relay that takes names, with turns in another goroutine, to which their works go back from there. For all others it has to be
+// joined to a table.
+func newRelay(c *Config, t *turns) *relay {
 	r := &relay{emit: c.Emit, young: c.Young, learn: c.Learn}
-	if beside {
+	if t != nil {
+		r.works = t.free
 		r.block = newRelayBlock()
 		for range relayBlocks - 1 {
 			r.spare = append(r.spare, newRelayBlock())
@@ -95,7 +99,7 @@ func (r *relay) offer(b *flow.Batch, i int, payload []byte) {
 	k.offers = append(k.offers, flow.Offer{})
 	o := &k.offers[len(k.offers)-1]
 	r.table.Offer(o, b, i)
-	k.bytes = append(k.bytes, payload...)
+	k.payloads = append(k.payloads, payload)
 	r.add(relayOffer, o.Record)
 }
 
@@ -134,7 +138,21 @@ func (r *relay) name(n *flow.Name) {
 func (r *relay) add(e relayEvent, rec uint32) {
 	k := r.block
 	k.order, k.records = append(k.order, e), append(k.records, rec)
-	if len(k.order) == relayEvents || len(k.bytes) >= relayBytes {
+	if len(k.order) == relayEvents {
+		r.pass()
+	}
+}
+
+// finish hands over a work of which all packets were offered.
+func (r *relay) finish(w *work) {
+	if r.block.works = append(r.block.works, w); len(r.block.works) == relayWorks {
+		r.pass()
+	}
+}
+
+// flush passes what there is.
+func (r *relay) flush() {
+	if len(r.block.order)+len(r.block.works) > 0 {
 		r.pass()
 	}
 }
@@ -163,9 +181,7 @@ func (r *relay) settle() {
 	if r.done == nil {
 		return
 	}
-	if len(r.block.order) > 0 {
-		r.pass()
-	}
+	r.flush()
 	for r.out > 0 {
 		r.back()
 	}
@@ -189,27 +205,51 @@ func (r *relay) heed(b *relayBlock) {
 			r.table.Wish(&b.wishes[i])
 		}
 	}
-	*b = relayBlock{b.order[:0], b.offers[:0], b.bytes[:0], b.conns[:0], b.records[:0], b.names[:0], b.wishes[:0]}
+	clear(b.payloads) // they would keep windows
+	*b = relayBlock{b.order[:0], b.offers[:0], b.payloads[:0], b.conns[:0], b.records[:0], b.names[:0], b.works[:0], b.wishes[:0]}
 }
 
-// takeAll is the other goroutine.
+// takeAll is the other goroutine. It gives blocks back some at a time, or as soon as there is nothing more to take: to wake who waits for one costs as
+// much as what is in it.
 func (r *relay) takeAll() {
 	defer close(r.done)
-	each(r.full, r.free, relayBlocks/2, r.take)
+	var taken []*relayBlock
+	back := func() {
+		for _, b := range taken {
+			r.free <- b
+		}
+		taken = taken[:0]
+	}
+	for {
+		var b *relayBlock
+		more := true
+		select {
+		case b, more = <-r.full:
+		default:
+			back()
+			b, more = <-r.full
+		}
+		if !more {
+			return
+		}
+		r.take(b)
+		if taken = append(taken, b); len(taken) == relayBlocks/2 {
+			back()
+		}
+	}
 }
 
 func (r *relay) take(b *relayBlock) {
 	r.taking = b
-	offers, bytes, conns, records, names := b.offers, b.bytes, b.conns, b.records, b.names
+	offers, payloads, conns, records, names := b.offers, b.payloads, b.conns, b.records, b.names
 	if len(records) > 0 {
 		r.inspector.Touch(records)
 	}
 	for _, e := range b.order {
 		switch e {
 		case relayOffer:
-			n := offers[0].Packet.PayloadLen
-			r.inspector.Packet(&offers[0], bytes[:n:n])
-			offers, bytes, records = offers[1:], bytes[n:], records[1:]
+			r.inspector.Packet(&offers[0], payloads[0])
+			offers, payloads, records = offers[1:], payloads[1:], records[1:]
 		case relayConn:
 			r.ended(records[0], &conns[0])
 			conns, records = conns[1:], records[1:]
@@ -220,6 +260,9 @@ func (r *relay) take(b *relayBlock) {
 			r.learn.Name(&names[0])
 			names = names[1:]
 		}
+	}
+	for _, w := range b.works {
+		r.works <- w
 	}
 }
 

@@ -41,7 +41,7 @@ func events(t *testing.T, name string, workers int) []string {
 func relayOf(t *testing.T, emit func(*flow.Conn), name func(*flow.Name)) *relay {
 	c := Config{Emit: emit}
 	c.Learn.Name = name
-	r := newRelay(&c, true)
+	r := newRelay(&c, newTurns())
 	table := flow.NewTable(flow.Options{MaxConnections: 1 << 10})
 	r.join(table)
 	t.Cleanup(table.Close)

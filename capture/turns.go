@@ -14,7 +14,7 @@ type work struct {
 }
 
 const (
-	turnWorks = 6   // being filled, on the way, being tracked, on the way back
+	turnWorks = 12  // being filled, on the way, being tracked, being inspected, on the way back
 	turnNames = 256 // of one work
 )
 
@@ -107,44 +107,25 @@ func (r *run) readBeside(ctx context.Context) (err error) {
 		err = r.decode(ctx)
 		t.handNames()
 	}()
-	each(t.full, t.free, turnWorks/2, func(w *work) {
+	for {
+		var w *work
+		more := true
+		select {
+		case w, more = <-t.full:
+		default: // so that works come back
+			r.relay.flush()
+			w, more = <-t.full
+		}
+		if !more {
+			return err
+		}
 		for i := range w.names {
 			r.relay.name(&w.names[i])
 		}
 		w.names = w.names[:0]
 		r.work = w
 		r.add()
-	})
-	return err
-}
-
-// each takes all that comes out of full, and gives it back some at a time, or as soon as there is nothing more to take: to wake who waits for it costs
-// as much as what is in it.
-func each[T any](full, free chan T, some int, take func(T)) {
-	var done []T
-	back := func() {
-		for _, one := range done {
-			free <- one
-		}
-		done = done[:0]
-	}
-	for {
-		var one T
-		more := true
-		select {
-		case one, more = <-full:
-		default:
-			back()
-			one, more = <-full
-		}
-		if !more {
-			back()
-			return
-		}
-		take(one)
-		if done = append(done, one); len(done) == some {
-			back()
-		}
+		r.relay.finish(w)
 	}
 }
 
