@@ -5,10 +5,10 @@ import (
 	"net/netip"
 )
 
-// Offer is a packet whose payload inspection may want, with what inspection has to know of its connection.
+// Offer is a packet of a batch whose payload inspection may want, with what inspection has to know of its connection.
 type Offer struct {
-	Packet Packet
-	Addr6  [2][16]byte // as in Batch; valid iff Packet.Bits has IPv6
+	Packet *Packet
+	Addr6  *[2][16]byte // as in Batch; valid iff Packet.Bits has IPv6
 	Conn   ConnID
 	Record uint32
 	Wire   uint32 // TCP: bytes of payload on the wire
@@ -74,10 +74,7 @@ func (t *Table) Wish(w *Wish) {
 func (t *Table) Offer(o *Offer, b *Batch, i int) {
 	p, rec := &b.Packets[i], b.Record[i]
 	r := &t.records.of[rec]
-	o.Packet, o.Conn, o.Record = *p, r.connID(), rec
-	if p.Bits&IPv6 != 0 {
-		o.Addr6 = b.Addr6[i]
-	}
+	o.Packet, o.Addr6, o.Conn, o.Record = p, &b.Addr6[i], r.connID(), rec
 	if r.proto != TCP {
 		return
 	}

@@ -82,7 +82,7 @@ func (in *Inspector) Counters() Counters { return in.counters }
 // Packet reads a packet that the table offers. Of each connection they come in the order of the capture, and before its End. payload is
 // what was captured of its payload, which is not kept.
 func (in *Inspector) Packet(o *flow.Offer, payload []byte) {
-	p, rec := &o.Packet, o.Record
+	p, rec := o.Packet, o.Record
 	if in.held.decided(rec) {
 		return
 	}
@@ -123,7 +123,7 @@ func (in *Inspector) packet(p *flow.Packet) packet {
 }
 
 func (in *Inspector) open(o *flow.Offer) *conversation {
-	p := &o.Packet
+	p := o.Packet
 	c := in.take()
 	c.rec, c.id, c.proto, c.ends = o.Record, o.Conn, p.Proto, ends(o)
 	if p.Proto != flow.TCP {
@@ -143,7 +143,7 @@ func (in *Inspector) open(o *flow.Offer) *conversation {
 }
 
 func ends(o *flow.Offer) [2]netip.AddrPort {
-	p := &o.Packet
+	p := o.Packet
 	if p.Bits&flow.IPv6 != 0 {
 		return [2]netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom16(o.Addr6[0]), p.PortA), netip.AddrPortFrom(netip.AddrFrom16(o.Addr6[1]), p.PortB)}
 	}
