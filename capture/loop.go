@@ -43,7 +43,8 @@ type run struct {
 	offered   int                           // packets of the batch of which the payload was offered, or is not wanted
 	translate func(c *flow.Conn, last bool) // puts the true ends of a connection in place; last: it has ended; nil: they are
 	*work                                   // that is being tracked
-	turns     *turns                        // nil: it is read and decoded here
+	turns     *turns                        // nil: all is done in this goroutine
+	workers   int                           // with turns: 2 or more
 	result    *Result
 	extract   *extraction       // nil: the packets are not written
 	stack     func(*flow.Stack) // nil: stacks are not looked at
@@ -87,7 +88,7 @@ func newRun(ctx context.Context, c *Config) (*run, error) {
 		return nil, err
 	}
 	r := newTracker(in, c, relay)
-	r.turns = options.turns
+	r.turns, r.workers = options.turns, c.Workers
 	return r, nil
 }
 
