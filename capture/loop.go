@@ -23,7 +23,7 @@ type Config struct {
 	Dedup          bool                    // count identical copies of packets as such, and not in connections
 	TunnelPorts    []TunnelPort            // beside the default ones, which they may change
 	MaxConnections int                     // open at once; 0 means flow.DefaultMaxConnections
-	Workers        int                     // more than 1, without Stack: payload is inspected, and Emit and Learn are called, in a goroutine of their own, in the same order, all before Run returns; else in that of Run
+	Workers        int                     // more than 1, without Stack: payload is inspected, and Emit and Learn are called, in a goroutine of their own, in the same order, all before Run returns, and more than 2: inputs are read, and Progress is called, in another; else in that of Run
 	Emit           func(*flow.Conn)        // called once for each connection; it and its Facts are valid during the call; nil: they are only counted
 	Young          func(*flow.Conn)        // called for open connections, only of Live; see flow.Options.Young
 	Learn          inspect.Learn           // takes names and announced ports as they are seen, before any connection that begins later is emitted
@@ -85,6 +85,7 @@ func newRun(ctx context.Context, c *Config) (*run, error) {
 	}
 	in, err := openInputs(c.Inputs, c.Stdin, options)
 	if err != nil {
+		relay.stop()
 		return nil, err
 	}
 	r := newTracker(in, c, relay)

@@ -106,6 +106,9 @@ func (p *ngReader) parse(w *window, b *recordBatch) (need int, stop *fault) {
 		case binary.LittleEndian.Uint32(buf[length-4:]) != binary.LittleEndian.Uint32(buf[4:]):
 			return 0, malformed("block length %d at its start differs from the one at its end", length)
 		}
+		if kind == blockNames && b.n > 0 && p.learn != nil {
+			return 0, nil // the packets before it go first: names stand where they do in the file, however it is read
+		}
 		body := buf[8 : length-4 : length-4]
 		if kind == blockEnhanced {
 			stop = p.enhanced(body, b)

@@ -10,7 +10,7 @@ import (
 
 // record is one captured packet as read.
 type record struct {
-	data      []byte // captured bytes; valid until the next call of fill
+	data      []byte // captured bytes; valid until the next call of fill, with turns until the work has come back
 	time      int64  // ns since 1970 UTC; 0 where badTime
 	num       uint64 // number in its file, from 1
 	wire      uint32 // length on the wire as the file states it; may be below len(data) in a damaged file

@@ -13,7 +13,8 @@ const (
 )
 
 // relay hands what the packet loop finds to inspection, and what both tell to those who asked for it, in the order of the capture. All behind it
-// may happen in another goroutine, while the loop reads on: what it hands over is copied into blocks that are used again and again, payloads excepted, which stay where they were read.
+// may happen in another goroutine, while the loop reads on: what it hands over is copied into blocks that are used again and again,
+// packets and their payloads excepted, which stay where they are.
 //
 // The other way goes what inspection wants of connections. It is heeded when a block comes back: what the loop offers depends on how far the
 // other goroutine is, what inspection takes of it does not.
@@ -191,11 +192,16 @@ func (r *relay) settle() {
 func (r *relay) end() {
 	r.table = nil
 	r.settle()
+	r.stop()
+	r.told.Close()
+}
+
+// stop lets the other goroutine end, and waits for it.
+func (r *relay) stop() {
 	if r.done != nil {
 		close(r.full)
 		<-r.done
 	}
-	r.told.Close()
 }
 
 // heed tells the table what inspection wants, and empties the block.

@@ -7,6 +7,7 @@ import (
 
 const (
 	aheadWindows = mostLent + 3
+	maxAhead     = 4        // inputs that are read ahead at a time
 	aheadRoom    = 64 << 10 // before what is read of each: for the beginning of a record that the window before it ends with
 )
 

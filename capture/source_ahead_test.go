@@ -39,7 +39,7 @@ func TestAheadReadsTheSame(t *testing.T) {
 				in.close()
 			}
 			want, plain := readInputs(t, nil, inputOptions{}, name)
-			got, in := readInputs(t, nil, inputOptions{turns: newTurns()}, name)
+			got, in := readInputs(t, nil, inputOptions{turns: newTurns(), ahead: true}, name)
 			same := func(a, b packetRead) bool {
 				a.record.data, b.record.data = nil, nil // overwritten by now
 				return reflect.DeepEqual(a, b)
@@ -57,7 +57,7 @@ func TestAheadReadsTheSame(t *testing.T) {
 // TestAheadStops holds that an input that is let go early is not read on.
 func TestAheadStops(t *testing.T) {
 	name := writeFile(t, t.TempDir(), "input", pcapBytes(little, pcapMagicMicro, 1, slices.Repeat([]testPacket{{ticks: 1.7e15, data: make([]byte, 1000)}}, 10_000)...))
-	in, err := openInputs([]string{name}, nil, inputOptions{turns: newTurns()})
+	in, err := openInputs([]string{name}, nil, inputOptions{turns: newTurns(), ahead: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,10 +3,6 @@ package capture
 import (
 	"errors"
 	"io"
-	"os"
-	"runtime"
-
-	"golang.org/x/sys/unix"
 )
 
 // errStopped ends a stream whose reading was stopped from outside.
@@ -15,20 +11,7 @@ var errStopped = errors.New("reading was stopped")
 const (
 	streamBlock  = 256 << 10 // what is read of a stream at once, at most
 	streamBlocks = 4         // that are read, or wait
-	pipeSize     = 1 << 20   // what a pipe is made to hold, where the system lets it: with the 64 KiB that it has, reader and writer wait for each other in turn
-	setPipeSize  = 1031      // F_SETPIPE_SZ of Linux, fcntl(2)
 )
-
-// widen lets a pipe hold more, if src is one.
-func widen(src io.Reader) {
-	f, ok := src.(*os.File)
-	if !ok || runtime.GOOS != "linux" {
-		return
-	}
-	if raw, err := f.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { unix.FcntlInt(fd, setPipeSize, pipeSize) }) // a file or a socket refuses it
-	}
-}
 
 // stoppable reads a stream that may be silent for ever: when stop is closed, Read gives errStopped, and the read of src that is under way
 // is left behind in its goroutine, which ends with it.

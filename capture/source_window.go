@@ -70,7 +70,7 @@ func (w *window) more(want int) bool {
 		} else if w.digest != nil || w.turns != nil {
 			w.lend(w.buf)
 			most := 1
-			if w.turns != nil {
+			if w.turns != nil && size <= windowSize { // larger ones are rare, and many are too many
 				most = mostLent
 			}
 			if to = w.returned(most); len(to) != size {

@@ -3,9 +3,13 @@ package capture
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
+	"io"
+	"runtime"
 	"slices"
 	"testing"
+	"testing/iotest"
 
 	"pcapaudit/capture/flow"
 )
@@ -34,8 +38,11 @@ func TestTurnsOfSeveralInputs(t *testing.T) {
 		}
 		return append(list, fmt.Sprintf("%+v", res.Ledger))
 	}
-	if one, two := told(1), told(2); !slices.Equal(one, two) || len(one) < 9000 {
-		t.Errorf("%d and %d events", len(one), len(two))
+	one := told(1)
+	for _, workers := range []int{2, 3} {
+		if got := told(workers); !slices.Equal(one, got) || len(one) < 9000 {
+			t.Errorf("%d workers: %d events, one: %d", workers, len(got), len(one))
+		}
 	}
 }
 
@@ -51,9 +58,73 @@ func TestTurnsKeepNames(t *testing.T) {
 		w.block(blockNames, nameRecord(i, "later"))
 	}
 	name := writeFile(t, t.TempDir(), "names", w.Bytes())
-	one, two := events(t, name, 1), events(t, name, 2)
-	if !slices.Equal(one, two) || len(one) < 3*turnNames+turnNames/2+1 {
-		t.Errorf("%d and %d events", len(one), len(two))
+	sameEvents(t, name, 3*turnNames+turnNames/2+1)
+}
+
+// TestTurnsPutNamesInPlace holds that a name stands between the packets that it stands between in the file, wherever windows end.
+func TestTurnsPutNamesInPlace(t *testing.T) {
+	w := &ngBytes{order: little}
+	w.section().iface(1, 0)
+	for i := range 3000 {
+		data := slices.Concat(unhex(t, macs+"08 00"+udp4), make([]byte, 500))
+		data[28], data[29] = byte(i>>8), byte(i) // source address
+		w.enhanced(testPacket{ticks: 1.7e15 + uint64(i)*1e6, data: data})
+		if i%37 == 0 {
+			w.block(blockNames, nameRecord(i, "host"))
+		}
+	}
+	sameEvents(t, writeFile(t, t.TempDir(), "names", w.Bytes()), 3081)
+}
+
+func sameEvents(t *testing.T, name string, least int) {
+	t.Helper()
+	one := events(t, name, 1)
+	for _, workers := range []int{2, 3} {
+		if got := events(t, name, workers); !slices.Equal(one, got) || len(one) < least {
+			t.Errorf("%d workers: %d events, one: %d", workers, len(got), len(one))
+		}
+	}
+}
+
+// TestTurnsHandshakeLate takes data that comes before the handshake of its connection through batches that are cut in different places: what
+// inspection is told of the connection is what was known when the data came.
+func TestTurnsHandshakeLate(t *testing.T) {
+	tcp := func(flags string, payload string) []byte {
+		b := unhex(t, macs+"08 00 45 00 00 28 00 01 00 00 40 06 00 00"+v4ends+"c0 01 00 15 00 00 00 07 00 00 00 09 50 "+flags+" ff ff 00 00 00 00")
+		b = append(b, payload...)
+		binary.BigEndian.PutUint16(b[16:], uint16(len(b)-14))
+		return b
+	}
+	syn := tcp("02", "")
+	binary.BigEndian.PutUint32(syn[38:], 6)
+	file := pcapFile(1000, tcp("18", "USER late\r\n"), syn)
+	told := [2][]string{}
+	for cut := range told {
+		c := Config{Emit: func(c *flow.Conn) { told[cut] = append(told[cut], fmt.Sprintf("%+v", *c)) }}
+		c.Learn.Announcement = func(a *flow.Announcement) { told[cut] = append(told[cut], fmt.Sprintf("%+v", *a)) }
+		c.Inputs, c.Stdin = []string{"-"}, io.Reader(bytes.NewReader(file))
+		if cut == 1 {
+			c.Stdin = iotest.OneByteReader(c.Stdin) // each packet is a batch
+		}
+		if _, err := Run(context.Background(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(told[0], told[1]) || len(told[0]) == 0 {
+		t.Errorf("in one batch %q\nin two %q", told[0], told[1])
+	}
+}
+
+// TestTurnsWithoutInput holds that nothing is left behind where inputs cannot be opened.
+func TestTurnsWithoutInput(t *testing.T) {
+	before := runtime.NumGoroutine()
+	for range 20 {
+		if _, err := Run(context.Background(), Config{Inputs: []string{t.TempDir() + "/none"}, Workers: 3}); err == nil {
+			t.Fatal("no error")
+		}
+	}
+	if n := runtime.NumGoroutine(); n > before+5 {
+		t.Errorf("%d goroutines, %d before", n, before)
 	}
 }
 
@@ -72,7 +143,7 @@ func TestTurnsInterrupted(t *testing.T) {
 	packets := slices.Repeat([]testPacket{{ticks: 1.7e15, data: unhex(t, macs+"08 00"+udp4)}}, 200_000)
 	name := writeFile(t, t.TempDir(), "input", pcapBytes(little, pcapMagicMicro, 1, packets...))
 	ctx, cancel := context.WithCancel(context.Background())
-	res, err := Run(ctx, Config{Inputs: []string{name}, Workers: 2, Progress: func(int64, int64) { cancel() }})
+	res, err := Run(ctx, Config{Inputs: []string{name}, Workers: 3, Progress: func(int64, int64) { cancel() }})
 	if err != nil {
 		t.Fatal(err)
 	}

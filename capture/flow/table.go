@@ -20,12 +20,13 @@ type Options struct {
 	// nil: all are taken.
 	Check func(i int, evidence bool) bool
 	Young Emit // called by Advance once for each new connection, as it is then; it stays open. nil: nobody looks
-	// Settle is called before a datagram is offered to inspection only if inspection follows its conversation: all wishes that come of the
-	// packets before have to be with the table when it returns. nil: they always are.
+	// Settle is called before a datagram is offered to inspection only if inspection follows its conversation, and before the handshake is known
+	// of a connection of which packets came before it: packets before the one at hand have to be offered, and all wishes that come of them be
+	// with the table, when it returns. nil: they always are.
 	Settle func()
 }
 
-// Emit takes a connection, which is valid during the call, and the number of its record. It must not call the table. The Conn has no Facts.
+// Emit takes a connection, which is valid during the call, and the number of its record. Of the table it may call Offer, Wish and Tracks. The Conn has no Facts.
 type Emit func(rec uint32, c *Conn)
 
 // Table folds packets into connections. It holds a bounded number of them; which connections there are, how they end and the order
@@ -242,6 +243,10 @@ func (t *Table) learn(r *record, p *Packet, payload uint32, i int) {
 		r.flags = r.flags&^firstB | recordFlags(p.Bits&FromB)*firstB
 	}
 	if r.proto == TCP {
+		const opens = syn | syn<<1 | synAck | synAck<<1
+		if (before^after)&opens != 0 && before&both(moved) != 0 && t.settle != nil {
+			t.settle() // what came before the handshake is offered without it, however batches are cut
+		}
 		r.keepNumbers(p, before, after)
 	}
 	r.setState(after)
