@@ -7,8 +7,9 @@ import (
 
 const (
 	aheadWindows = mostLent + 3
-	maxAhead     = 4        // inputs that are read ahead at a time
-	aheadRoom    = 64 << 10 // before what is read of each: for the beginning of a record that the window before it ends with
+	maxAhead     = 4              // inputs that are read ahead at a time
+	aheadLeast   = 4 * windowSize // bytes of a file for which its windows pay
+	aheadRoom    = 64 << 10       // before what is read of each: for the beginning of a record that the window before it ends with
 )
 
 // ahead reads a file in a goroutine of its own: while the packets of one window are looked at, the next ones come.
