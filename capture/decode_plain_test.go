@@ -81,7 +81,7 @@ func TestPlainOfCaptures(t *testing.T) {
 	files, _ := filepath.Glob(sharedCaptures + "/*cap*")
 	files = slices.DeleteFunc(files, func(f string) bool { return filepath.Ext(f) == ".tsv" })
 	if len(files) == 0 {
-		t.Skip("the shared captures are not here")
+		t.Skip("no captures in ../../shared/captures: put the shared folder beside the project")
 	}
 	w, records, all, plain := newTwin(), new(recordBatch), 0, 0
 	for _, name := range files {

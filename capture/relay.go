@@ -54,7 +54,6 @@ type relayEvent uint8
 const (
 	relayOffer relayEvent = iota
 	relayConn
-	relayYoung
 	relayName
 )
 
@@ -114,14 +113,10 @@ func (r *relay) conn(rec uint32, c *flow.Conn) {
 	r.add(relayConn, rec)
 }
 
-// show hands over a connection that goes on.
+// show tells of a connection that goes on. There are none of them where another goroutine inspects: see Config.Young.
 func (r *relay) show(rec uint32, c *flow.Conn) {
-	if r.done == nil {
-		r.shown(rec, c)
-		return
-	}
-	r.block.conns = append(r.block.conns, *c)
-	r.add(relayYoung, rec)
+	c.Facts = r.told.Of(rec)
+	r.young(c)
 }
 
 func (r *relay) name(n *flow.Name) {
@@ -259,9 +254,6 @@ func (r *relay) take(b *relayBlock) {
 		case relayConn:
 			r.ended(records[0], &conns[0])
 			conns, records = conns[1:], records[1:]
-		case relayYoung:
-			r.shown(records[0], &conns[0])
-			conns, records = conns[1:], records[1:]
 		case relayName:
 			r.learn.Name(&names[0])
 			names = names[1:]
@@ -280,10 +272,4 @@ func (r *relay) ended(rec uint32, c *flow.Conn) {
 		r.emit(c)
 	}
 	r.told.Drop(rec)
-}
-
-// shown is for a connection that goes on.
-func (r *relay) shown(rec uint32, c *flow.Conn) {
-	c.Facts = r.told.Of(rec)
-	r.young(c)
 }

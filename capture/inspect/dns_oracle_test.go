@@ -26,10 +26,10 @@ func dnsFiles(t *testing.T) []string {
 	files, _ := filepath.Glob(dnsCaptures + "/*.*cap*")
 	files = slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, ".tsv") })
 	if len(files) == 0 {
-		t.Skip("no captures in " + dnsCaptures)
+		t.Skip("no captures in " + dnsCaptures + ": put the shared folder beside the project")
 	}
 	if _, err := exec.LookPath("tshark"); err != nil {
-		t.Skip("no tshark to compare with")
+		t.Skip("no tshark to compare with: install it")
 	}
 	return files
 }
