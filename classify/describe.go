@@ -11,6 +11,13 @@ import (
 
 // finding turns folded connections into what reports show.
 func (a *Auditor) finding(f *folded, files []Input) Finding {
+	out := a.described(f, files)
+	out.Nearest = a.nearest(f)
+	return out
+}
+
+// described is a finding without the nearest flow.
+func (a *Auditor) described(f *folded, files []Input) Finding {
 	k := &f.key
 	isAttempt := f.attempts
 	out := Finding{
@@ -38,9 +45,6 @@ func (a *Auditor) finding(f *folded, files []Input) Finding {
 		a.question(f, &out)
 	} else {
 		out.Summary, out.Reason, out.Look = a.summary(f, &out), a.reason(f, &out), a.look(f)
-		if k.original == unexpected {
-			out.Nearest = a.nearest(f)
-		}
 	}
 	a.exceptionWords(f, &out)
 	ref, port := "", out.Port

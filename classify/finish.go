@@ -3,8 +3,11 @@ package classify
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"pcapaudit/rules"
 )
@@ -28,7 +31,8 @@ func (a *Auditor) Finish(c Capture) (*Audit, error) {
 	w := a.window(&c)
 	expectations, found, open := a.expectations(w, c.Inputs)
 	couplings := a.coupled.findings(a, c.Inputs)
-	found = slices.Concat(a.connectionFindings(c.Inputs), found, couplings, a.silentHosts(w), a.encryptions.findings(a, c.Inputs), a.names.findings(a, c.Inputs))
+	found = slices.Concat(found, couplings, a.silentHosts(w), a.encryptions.findings(a, c.Inputs), a.names.findings(a, c.Inputs))
+	found = append(a.connectionFindings(c.Inputs, len(found)), found...)
 	sortFindings(found)
 	out := &Audit{
 		Schema: Schema, Tool: a.opts.Tool, Invocation: a.opts.Invocation, Inputs: c.Inputs, Packs: a.packRefs(), Site: a.siteRef(), Period: a.period(&c),
@@ -81,13 +85,31 @@ func (a *Auditor) residuals(c *Capture) []string {
 	return list
 }
 
-func (a *Auditor) connectionFindings(files []Input) []Finding {
-	list := make([]Finding, 0, len(a.findings.byKey))
-	for _, f := range a.findings.byKey {
-		list = append(list, a.finding(f, files))
+// connectionFindings describes what was folded, on all cores: nothing that this asks for changes while it is asked, but for the rules, which remember what
+// they join and are asked before. The list has room for more.
+func (a *Auditor) connectionFindings(files []Input, room int) []Finding {
+	folds := slices.Collect(maps.Values(a.findings.byKey))
+	nearest := make([]string, len(folds))
+	for i, f := range folds {
+		nearest[i] = a.nearest(f)
 	}
+	list := make([]Finding, len(folds), len(folds)+room)
+	var wait sync.WaitGroup
+	share := max(leastShare, (len(folds)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	for from := 0; from < len(folds); from += share {
+		wait.Go(func() {
+			for i := from; i < min(from+share, len(folds)); i++ {
+				list[i] = a.described(folds[i], files)
+				list[i].Nearest = nearest[i]
+			}
+		})
+	}
+	wait.Wait()
 	return list
 }
+
+// leastShare is the number of findings for which another core pays.
+const leastShare = 256
 
 func (a *Auditor) packRefs() []PackRef {
 	list := []PackRef{}

@@ -10,8 +10,11 @@ import (
 )
 
 // nearest is one sentence naming the documented flow that is closest to an unexpected connection: one that has this service, with roles that
-// these ends hold rather than others; else the one between these roles with the nearest port; else "".
+// these ends hold rather than others; else the one between these roles with the nearest port; else, and for other verdicts, "".
 func (a *Auditor) nearest(f *folded) string {
+	if f.key.original != unexpected {
+		return ""
+	}
 	v := &f.view
 	if s := a.nearestService(f); s != nil {
 		return fmt.Sprintf("%s: %s documents it from %s to %s", a.serviceOf(f), s.Ref(), roleList(s.From), roleList(s.To))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"reflect"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,7 +33,7 @@ const encodeBuffer = 1 << 16
 
 // encoder lays out values. After an error it goes on and writes nothing more.
 type encoder struct {
-	w     io.Writer
+	w     io.Writer // nil: buf keeps all
 	buf   []byte
 	depth int
 	err   error
@@ -98,13 +99,45 @@ func sliceEncoding(t reflect.Type) encodeFunc {
 		}
 		element := encodingOf(t.Elem())
 		e.open('[')
-		for i := range n {
-			if i > 0 {
-				e.next()
-			}
-			element(e, v.Index(i))
+		if n > together {
+			e.beside(v, element)
+		} else {
+			e.some(v, 0, n, element)
 		}
 		e.close(']')
+	}
+}
+
+// together is how many elements of a list one core writes at once: enough to pay for another one, few enough for their text to stay small.
+const together = 256
+
+// beside writes the elements of a long list, on each core some at a time.
+func (e *encoder) beside(v reflect.Value, element encodeFunc) {
+	parts := make([]encoder, runtime.GOMAXPROCS(0))
+	for n, from := v.Len(), 0; from < n; {
+		var wait sync.WaitGroup
+		for i := range parts {
+			p, first := &parts[i], from
+			from = min(from+together, n)
+			*p = encoder{buf: p.buf[:0], depth: e.depth}
+			wait.Go(func() { p.some(v, first, min(first+together, n), element) })
+		}
+		wait.Wait()
+		e.flush()
+		for i := range parts {
+			e.fail(parts[i].err)
+			e.buf, parts[i].buf = parts[i].buf, e.buf
+			e.flush()
+		}
+	}
+}
+
+func (e *encoder) some(v reflect.Value, from, to int, element encodeFunc) {
+	for i := from; i < to; i++ {
+		if i > 0 {
+			e.next()
+		}
+		element(e, v.Index(i))
 	}
 }
 
@@ -286,6 +319,9 @@ func (e *encoder) line() {
 const margin = "                "
 
 func (e *encoder) flush() {
+	if e.w == nil {
+		return
+	}
 	if e.err == nil {
 		_, e.err = e.w.Write(e.buf)
 	}

@@ -56,6 +56,18 @@ func TestIndentedAudits(t *testing.T) {
 	indentedAsEncodingJSON(t, nil)
 }
 
+// TestIndentedBeside: so too where several cores write parts of a list, and parts of lists in it.
+func TestIndentedBeside(t *testing.T) {
+	for _, n := range []int{together, together + 1, 2 * together, 5*together + 3} {
+		list := make([]fields, n)
+		for i := range list {
+			list[i].Not, list[i].Any = i, make([]int, i%(2*together))
+		}
+		indentedAsEncodingJSON(t, list)
+		indentedAsEncodingJSON(t, [][]fields{list, nil, list})
+	}
+}
+
 // fields are of kinds that no audit has.
 type fields struct {
 	Some    *fields

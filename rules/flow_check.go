@@ -27,6 +27,7 @@ func (k *packChecker) flow(f *Flow) {
 	}
 	k.roleNames("from", f, f.From)
 	k.roleNames("to", f, f.To)
+	f.from, f.to = k.pack.qualifyAll(f.From), k.pack.qualifyAll(f.To)
 	k.oneOf("originator", &f.Originator, f, originatorWords...)
 	k.service(f)
 	k.expectation(f)

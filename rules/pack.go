@@ -107,6 +107,8 @@ type Flow struct {
 
 	Pack *Pack `yaml:"-" json:"-"`
 	Pos  Pos   `yaml:"-" json:"-"`
+
+	from, to []string // in qualified form; nil before the pack is checked
 }
 
 // Cite says where a document states a flow.
@@ -120,10 +122,21 @@ type Cite struct {
 func (f *Flow) Ref() string { return f.Pack.Name + "/" + f.ID }
 
 // FromRoles are the roles of From in qualified form: "pack/role", a reserved name, or "host:NAME" for a host of the site that one of its own flows names.
-func (f *Flow) FromRoles() []string { return f.Pack.qualifyAll(f.From) }
+// They are not to be changed.
+func (f *Flow) FromRoles() []string {
+	if f.from != nil {
+		return f.from
+	}
+	return f.Pack.qualifyAll(f.From)
+}
 
-// ToRoles are the roles of To in qualified form.
-func (f *Flow) ToRoles() []string { return f.Pack.qualifyAll(f.To) }
+// ToRoles are the roles of To in qualified form. They are not to be changed.
+func (f *Flow) ToRoles() []string {
+	if f.to != nil {
+		return f.to
+	}
+	return f.Pack.qualifyAll(f.To)
+}
 
 func (p *Pack) qualifyAll(names []string) []string {
 	qualified := make([]string, len(names))
