@@ -5,6 +5,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 
 	"pcapaudit/reports"
 	"pcapaudit/rules"
@@ -41,16 +42,15 @@ func (u *ui) report(problems []rules.Problem) error {
 	return nil
 }
 
-// loadPacks loads packs by name or path and prints all their problems.
+// loadPacks loads packs by name or path, beside each other, and prints all their problems.
 func (u *ui) loadPacks(names []string) ([]*rules.Pack, error) {
-	var packs []*rules.Pack
-	var problems []rules.Problem
-	for _, name := range names {
-		p, found := rules.LoadPack(name)
-		problems = append(problems, found...)
-		packs = append(packs, p)
+	packs, problems := make([]*rules.Pack, len(names)), make([][]rules.Problem, len(names))
+	var wait sync.WaitGroup
+	for i, name := range names {
+		wait.Go(func() { packs[i], problems[i] = rules.LoadPack(name) })
 	}
-	return packs, u.report(problems)
+	wait.Wait()
+	return packs, u.report(slices.Concat(problems...))
 }
 
 // ruleSet loads and compiles packs and site; warnings go to stderr and into the report.
