@@ -19,6 +19,7 @@ func (a *Auditor) expectations(w *window, files []Input) (rows []Expectation, fo
 		tracks[k.flow] = append(tracks[k.flow], k.orig)
 	}
 	rows, found = []Expectation{}, []Finding{}
+	done := map[party]bool{}
 	for _, p := range a.set.Packs {
 		if p.Kind == rules.Baseline {
 			continue
@@ -28,7 +29,8 @@ func (a *Auditor) expectations(w *window, files []Input) (rows []Expectation, fo
 				continue
 			}
 			x := a.expectedFlow(f, w)
-			list := a.statuses(x, tracks[f], w)
+			clear(done)
+			list := a.statuses(x, tracks[f], w, done)
 			rows = append(rows, a.expectationRow(x, list, files))
 			found = append(found, a.expectationFindings(x, list, &open, files)...)
 		}
@@ -69,17 +71,30 @@ func (a *Auditor) expectedFlow(f *rules.Flow, w *window) *expected {
 }
 
 // statuses judges every originating host, in the site's order; hosts of a prefix are those that were seen. Parties without a host entry that used the flow come last.
-func (a *Auditor) statuses(x *expected, tracks []party, w *window) []verdictOn {
-	var list []verdictOn
-	done := map[party]bool{}
+// done is empty, and used for those that were judged.
+func (a *Auditor) statuses(x *expected, tracks []party, w *window, done map[party]bool) []verdictOn {
+	hosts := 0
+	for _, role := range x.flow.FromRoles() {
+		hosts += len(a.set.HostsOf(role))
+	}
+	list := make([]verdictOn, 0, hosts+len(tracks)) // of sites with thousands of hosts most of the time went into making room
 	judge := func(p party) {
-		if !done[p] {
-			done[p] = true
-			list = append(list, a.statusOf(x, p, a.expect.rows[expectKey{x.flow, p}], w))
+		if done[p] {
+			return
 		}
+		done[p] = true
+		var t *tracked
+		if len(tracks) > 0 {
+			t = a.expect.rows[expectKey{x.flow, p}]
+		}
+		list = append(list, a.statusOf(x, p, t, w))
 	}
 	for _, role := range x.flow.FromRoles() {
 		for _, h := range a.set.HostsOf(role) {
+			if _, many := a.peopled[h]; !many {
+				judge(party{host: h})
+				continue
+			}
 			for _, p := range a.parties(h) {
 				judge(p)
 			}
@@ -112,7 +127,7 @@ func (a *Auditor) parties(h *rules.Host) []party {
 func (a *Auditor) expectationRow(x *expected, list []verdictOn, files []Input) Expectation {
 	f := x.flow
 	row := Expectation{Flow: f.Ref(), Title: f.Title, Service: a.service(f), Need: f.Need, Occurrence: f.Occurrence, From: f.From, To: f.To,
-		Hosts: len(list), Statuses: []StatusCount{}, Open: []HostStatus{}, Observed: []string{}, Samples: evidence(a.expect.samplesOf(f), files), Cite: cites(f)}
+		Hosts: len(list), Statuses: []StatusCount{}, Open: make([]HostStatus, 0, min(len(list), maxOpenHosts)), Observed: []string{}, Samples: evidence(a.expect.samplesOf(f), files), Cite: cites(f)}
 	var counts [numStatuses]int
 	silent := 0
 	for _, s := range list {

@@ -136,7 +136,7 @@ type lack struct {
 // lacking is nil where good connections used every port that the flow needs, and every responder where each is needed.
 func (a *Auditor) lacking(x *expected, p party, t *tracked) *lack {
 	if t == nil {
-		return &lack{hosts: a.unusedResponders(x, p, &tracked{})}
+		return &lack{hosts: a.unusedResponders(x, p, nil)}
 	}
 	l := &lack{some: t.good > 0}
 	if !t.proxied {
@@ -188,14 +188,17 @@ func (a *Auditor) unusedPorts(x *expected, t *tracked) []rules.PortRange {
 }
 
 // unusedResponders are the hosts to which no good connection went, where each is needed; of an entry that stands for many one is enough.
+// t is nil where there was none.
 func (a *Auditor) unusedResponders(x *expected, p party, t *tracked) []*rules.Host {
 	if x.flow.SatisfiedBy != "each" {
 		return nil
 	}
 	good := map[*rules.Host]bool{p.host: true}
-	for q, u := range t.responders {
-		if u.good > 0 {
-			good[q.host] = true
+	if t != nil {
+		for q, u := range t.responders {
+			if u.good > 0 {
+				good[q.host] = true
+			}
 		}
 	}
 	var unused []*rules.Host
