@@ -65,14 +65,15 @@ func (c *combination) inSequence() error {
 	return nil
 }
 
-// pause is the time between part i and the one before; empty where they meet, or where one of them covers no time.
+// pause is the time between part i and the last one before it that covers any; empty where they meet, or where part i or all before it cover none.
 func (c *combination) pause(i int) Span {
-	before, ok1 := covers(&c.list[i-1].Audit.Period)
-	after, ok2 := covers(&c.list[i].Audit.Period)
-	if !ok1 || !ok2 {
-		return Span{}
+	after, ok := covers(&c.list[i].Audit.Period)
+	for i--; ok && i >= 0; i-- {
+		if before, ok := covers(&c.list[i].Audit.Period); ok {
+			return Span{before.Until, after.From}
+		}
 	}
-	return Span{before.Until, after.From}
+	return Span{}
 }
 
 // meets says whether part i goes on where the one before ended.

@@ -54,6 +54,7 @@ func combineParts(t *testing.T, list ...Source) *Audit {
 	if err != nil {
 		t.Fatal(err)
 	}
+	uncontradicted(t, a)
 	for i, s := range list {
 		if string(encoded(t, s.Audit)) != before[i] {
 			t.Fatalf("%s was changed", s.File)
@@ -135,6 +136,29 @@ func TestTimeBetweenPartsIsBlind(t *testing.T) {
 		}) {
 			t.Error(a.Coverage.CannotShow)
 		}
+	}
+}
+
+// TestPartWithoutTime combines parts between which one covers no time: what lies between the others is blind all the same, and they are in order.
+func TestPartWithoutTime(t *testing.T) {
+	part := func(from, until int64) Source {
+		return livePart(t, testSite, conns(t, busy), from, until, nil, testPack)
+	}
+	none := livePart(t, testSite, nil, 0, 0, func(c *Capture) { c.First, c.Last = 0, 0 }, testPack)
+	if p := none.Audit.Period; p.CoveredFrom != "" {
+		t.Fatalf("%+v", p)
+	}
+	for _, list := range [][]Source{{part(0, 100), none, part(200, 300)}, {none, part(0, 100), part(200, 300), none}, {part(0, 100), none, none, part(200, 300)}} {
+		a := combineParts(t, list...)
+		if b := a.Coverage.Blind; len(b) != 1 || b[0].From != flow.Stamp(start+100e9) || b[0].Until != flow.Stamp(start+200e9) || a.Coverage.Live[0].Blind != 100e9 {
+			t.Errorf("blind %+v, %+v", b, a.Coverage.Live)
+		}
+		if h := statusOn(t, a, "p/check-in", "agent-1"); h.Status != "not-testable" {
+			t.Errorf("%+v", h)
+		}
+	}
+	if _, err := CombineParts([]Source{part(100, 200), none, part(0, 100)}, Tool{}); !errors.Is(err, errNotCombinable) {
+		t.Errorf("out of order: %v", err)
 	}
 }
 

@@ -40,6 +40,7 @@ func TestCombineAgainstOneAudit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	uncontradicted(t, reload(t, both))
 	if !reflect.DeepEqual(both.Totals, one.Totals) || !reflect.DeepEqual(both.Kinds, one.Kinds) || both.Packets.Read != one.Packets.Read || both.Connections.Emitted != one.Connections.Emitted {
 		t.Errorf("sums differ:\n%v\n%v", both.Totals, one.Totals)
 	}

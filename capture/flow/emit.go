@@ -12,7 +12,7 @@ func (t *Table) end(rec uint32, why End) {
 		why = EndClosed
 	}
 	t.ends[why]++
-	missed := t.missed(rec)
+	missed := t.missed(rec, t.losses.end(rec))
 	if t.emit != nil {
 		c := t.conn(rec, why)
 		c.Missed = missed

@@ -3,7 +3,6 @@ package flow
 import (
 	"encoding/binary"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -187,7 +186,7 @@ func (t *Table) EachActive(f Emit) {
 			t.victims = append(t.victims, victim{r.id, rec})
 		}
 	})
-	slices.SortFunc(t.victims, t.compare)
+	t.sortVictims()
 	for _, v := range t.victims {
 		f(v.rec, t.conn(v.rec, EndInput))
 	}
@@ -195,7 +194,7 @@ func (t *Table) EachActive(f Emit) {
 
 // EachOpen calls f for at most that many open connections, those that were closed and linger among them: first those of which both sides sent, then the others, each in the order
 // of first packets. Where not all of the others have room they are a flood, which is to cost little: an eighth of most is then enough of them. Which ones are left out does not
-// depend on their age. The connections stay open; f must not call the table.
+// depend on their age. Each has what it missed so far, as if it ended now. The connections stay open; f must not call the table.
 func (t *Table) EachOpen(most int, f Emit) {
 	few := most / 8
 	for _, answered := range []bool{true, false} {
@@ -214,7 +213,9 @@ func (t *Table) EachOpen(most int, f Emit) {
 		}
 		t.sortVictims()
 		for _, v := range t.victims {
-			f(v.rec, t.conn(v.rec, EndInput))
+			c := t.conn(v.rec, EndInput)
+			c.Missed = t.missed(v.rec, t.losses.soFar(v.rec))
+			f(v.rec, c)
 		}
 		most -= len(t.victims)
 	}

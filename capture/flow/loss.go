@@ -1,11 +1,13 @@
 package flow
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	maxWatches = 1<<16 - 2 // TCP connections open at once whose sequence numbers are followed; later ones are not
 	maxHoles   = 3         // of one direction at once; what further ones hide is not noticed
-	maxMinutes = 16        // of one connection; what was missed in others counts for the last of them
 
 	// maxJump is the largest step in sequence numbers that is believed: the largest window (RFC 7323, section 2.3). A larger one is a
 	// gap in the capture or a forged packet, and does not say how much is missing.
@@ -23,12 +25,15 @@ type MissedMinute struct {
 	Packets uint64
 }
 
+// MaxMissedMinutes is the number of minutes that Missed tells apart.
+const MaxMissedMinutes = 16
+
 // Missed is an estimate of the packets of one TCP connection that the capture lost. The zero value says that nothing is known.
 type Missed struct {
-	Followed bool   // the sequence numbers were followed: 0 packets are none
-	Packets  uint64 // of both directions
-	Bytes    uint64 // of their payload; a FIN counts as one
-	Minutes  []MissedMinute
+	Followed bool           // the sequence numbers were followed: 0 packets are none
+	Packets  uint64         `json:",omitzero"` // of both directions
+	Bytes    uint64         `json:",omitzero"` // of their payload; a FIN counts as one
+	Minutes  []MissedMinute `json:",omitzero"` // at most MaxMissedMinutes; what was missed in further ones counts for the last of them
 }
 
 // losses estimates what a capture lost from data that was acknowledged and never seen. What the network loses is sent again before it is
@@ -265,7 +270,7 @@ func (l *losses) miss(slot uint16, s *stream, h *hole) {
 
 func addMinute(list []MissedMinute, m MissedMinute) []MissedMinute {
 	for i := range list {
-		if list[i].Minute == m.Minute || i == maxMinutes-1 {
+		if list[i].Minute == m.Minute || i == MaxMissedMinutes-1 {
 			list[i].Packets += m.Packets
 			return list
 		}
@@ -274,30 +279,56 @@ func addMinute(list []MissedMinute, m MissedMinute) []MissedMinute {
 }
 
 // end gives what a connection missed, and its watch back.
-func (l *losses) end(rec uint32) (m Missed) {
+func (l *losses) end(rec uint32) Missed {
 	slot := l.slots.of[rec]
 	l.slots.of[rec] = 0
 	if slot == 0 || slot == tooMany {
-		return m
+		return Missed{}
 	}
-	l.settle(slot, 0)
-	l.settle(slot, 1)
-	if w := &l.watches[slot]; !w.blurred {
-		m = Missed{true, w.packets, w.bytes, l.minutes[slot]}
-	}
+	m := l.sum(slot)
 	l.watches[slot] = watch{}
 	delete(l.minutes, slot)
 	l.free = append(l.free, slot)
 	return m
 }
 
+// soFar is what end would give now; the connection is followed further.
+func (l *losses) soFar(rec uint32) Missed {
+	slot := l.slots.of[rec]
+	if slot == 0 || slot == tooMany {
+		return Missed{}
+	}
+	was, minutes := l.watches[slot], l.minutes[slot]
+	if minutes != nil {
+		l.minutes[slot] = slices.Clone(minutes)
+	}
+	m := l.sum(slot)
+	l.watches[slot] = was
+	if minutes == nil {
+		delete(l.minutes, slot)
+	} else {
+		l.minutes[slot] = minutes
+	}
+	return m
+}
+
+// sum settles both streams, and gives what was missed in them.
+func (l *losses) sum(slot uint16) (m Missed) {
+	l.settle(slot, 0)
+	l.settle(slot, 1)
+	if w := &l.watches[slot]; !w.blurred {
+		m = Missed{true, w.packets, w.bytes, l.minutes[slot]}
+	}
+	return m
+}
+
 // leastOneSided is the number of packets of one side from which on the other must have sent something.
 const leastOneSided = 3
 
-// missed is what the record's connection missed, with a handshake that was half seen: the SYN-ACK between a SYN and what follows it, or
-// the SYN, unless that can have been before the capture's start.
-func (t *Table) missed(rec uint32) Missed {
-	m, r := t.losses.end(rec), &t.records.of[rec]
+// missed adds to what the sequence numbers of a record's connection show a handshake that was half seen: the SYN-ACK between a SYN and what
+// follows it, or the SYN, unless that can have been before the capture's start.
+func (t *Table) missed(rec uint32, m Missed) Missed {
+	r := &t.records.of[rec]
 	if !m.Followed {
 		return m
 	}

@@ -121,12 +121,12 @@ func TestMissedHandshake(t *testing.T) {
 
 func TestMissedMinutes(t *testing.T) {
 	script := opened
-	for i := range 2 * maxMinutes {
+	for i := range 2 * MaxMissedMinutes {
 		script += fmt.Sprintf("%d 10.0.0.2:80 > 10.0.0.1:40000 A seq=500 ack=%d\n", 1+60*i, 100+100*(i+1))
 	}
 	m := run(t, Options{}, BatchSize, parsePackets(t, script))[0].Missed
-	last := MissedMinute{epoch/minute + maxMinutes - 1, maxMinutes + 1}
-	if m.Packets != 2*maxMinutes || len(m.Minutes) != maxMinutes || m.Minutes[maxMinutes-1] != last {
+	last := MissedMinute{epoch/minute + MaxMissedMinutes - 1, MaxMissedMinutes + 1}
+	if m.Packets != 2*MaxMissedMinutes || len(m.Minutes) != MaxMissedMinutes || m.Minutes[MaxMissedMinutes-1] != last {
 		t.Errorf("got %+v", m)
 	}
 }
@@ -150,6 +150,39 @@ func TestMissedOfTransfers(t *testing.T) {
 			if !m.Followed || m.Packets > dropped || m.Packets < dropped*3/4 {
 				t.Errorf("seed %d, one of %d dropped: %d packets missed, want %d", seed, every, m.Packets, dropped)
 			}
+		}
+	}
+}
+
+// TestMissedSoFar asks for what open connections missed, again and again: it is what they would have missed if they ended then, and nothing is changed by asking.
+func TestMissedSoFar(t *testing.T) {
+	minutes := opened
+	for i := range 2 * MaxMissedMinutes {
+		minutes += fmt.Sprintf("%d 10.0.0.2:80 > 10.0.0.1:40000 A seq=500 ack=%d\n", 1+60*i, 100+100*(i+1))
+	}
+	scripts := [][]testPacket{parsePackets(t, minutes), parsePackets(t, "0 10.0.0.1:40000 > 10.0.0.2:80 S seq=99\n0.2 10.0.0.1:40000 > 10.0.0.2:80 A seq=100 ack=500\n0.3 10.0.0.2:80 > 10.0.0.1:40000 A seq=500 ack=100")}
+	for seed := range uint64(3) {
+		packets, _ := networkTransfer(seed, 200)
+		scripts = append(scripts, slices.DeleteFunc(packets, func(p testPacket) bool { return p.Num%23 == 0 }))
+	}
+	for _, packets := range scripts {
+		var ended []Missed
+		table := NewTable(Options{Emit: func(_ uint32, c *Conn) { ended = append(ended, c.Missed) }})
+		var b Batch
+		for i, p := range packets {
+			b.N = 0
+			b.put(table.Hasher(), &p)
+			table.AddBatch(&b)
+			want := run(t, Options{}, BatchSize, packets[:i+1])[0].Missed
+			table.EachOpen(9, func(_ uint32, c *Conn) {
+				if fmt.Sprint(c.Missed) != fmt.Sprint(want) {
+					t.Fatalf("after %d packets: %+v, want %+v", i+1, c.Missed, want)
+				}
+			})
+		}
+		want := run(t, Options{}, BatchSize, packets)[0].Missed
+		if table.Close(); len(ended) != 1 || fmt.Sprint(ended[0]) != fmt.Sprint(want) || len(table.losses.minutes) != 0 {
+			t.Errorf("ended with %+v, want %+v", ended, want)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -15,32 +14,15 @@ import (
 	"pcapaudit/classify"
 )
 
-// CheckpointSchema names the version of checkpoints. Those of the version before, which hold no open connections, are restored as well.
-const (
-	CheckpointSchema = "pcapaudit.checkpoint/2"
-	schemaBefore     = "pcapaudit.checkpoint/1"
-)
-
-// MaxCheckpoint is the size of the largest checkpoint, in bytes.
-const MaxCheckpoint = 256 << 20
-
 // ErrCheckpoint says that a checkpoint cannot be restored: the monitor is as it was, and may go on without.
 var ErrCheckpoint = errors.New("the checkpoint cannot be restored")
 
-// envelope is a checkpoint as written: its content with its sum, so that a cut or a changed one is recognised.
-type envelope struct {
-	Schema  string          `json:"schema"`
-	SHA256  string          `json:"sha256"` // of the bytes of Content
-	Content json.RawMessage `json:"content"`
-}
-
 // content is what a checkpoint holds.
 type content struct {
-	Parts []json.RawMessage `json:"parts"` // audits
-	Open  []openConn        `json:"open"`  // when the last of them was made
-	State saved             `json:"state"`
-
-	last *classify.Audit // of Parts
+	parts []json.RawMessage // audits
+	open  []openConn        // when the last of them was made
+	state saved
+	last  *classify.Audit // of parts
 }
 
 // saved is all but the audits. Times are ns since 1970 UTC.
@@ -95,65 +77,20 @@ func values[K comparable, V any](r *recent[K, V]) []V {
 	return list
 }
 
-// Checkpoint is Save and Encode.
-func (m *Monitor) Checkpoint(c classify.Capture, open EachOpen) ([]byte, error) {
-	s, err := m.Save(c, open)
-	if err != nil {
-		return nil, err
-	}
-	return s.Encode()
-}
-
-// Encode gives the bytes that Restore reads, at most MaxCheckpoint.
-func (s *Saved) Encode() ([]byte, error) {
-	last, err := partOf(s.now)
-	if err != nil {
-		return nil, fmt.Errorf("save the state: %w", err)
-	}
-	state, err := json.Marshal(&s.state)
-	if err != nil {
-		return nil, fmt.Errorf("save the state: %w", err)
-	}
-	var content [][]byte
-	for _, p := range s.parts {
-		content = append(content, p.raw, []byte(","))
-	}
-	open, err := encodeOpen(s.open)
-	if err != nil {
-		return nil, fmt.Errorf("save the state: %w", err)
-	}
-	content = slices.Concat([][]byte{[]byte(`{"parts":[`)}, content, [][]byte{last.raw, []byte(`],"open":[`)}, open, [][]byte{[]byte(`],"state":`), state, []byte("}")})
-	data := sealed(content...)
-	if len(data) > MaxCheckpoint {
-		return nil, fmt.Errorf("save the state: it has %d MiB, more than the %d that can be restored; shorten the interval", len(data)>>20, MaxCheckpoint>>20)
-	}
-	return data, nil
-}
-
-// sealed is a checkpoint of some content, in pieces: they may be large, and are copied once.
-func sealed(content ...[]byte) []byte {
-	sum := sha256.New()
-	for _, piece := range content {
-		sum.Write(piece)
-	}
-	head := fmt.Appendf(nil, "{\"schema\":%q,\"sha256\":%q,\"content\":", CheckpointSchema, hex.EncodeToString(sum.Sum(nil)))
-	return slices.Concat(slices.Concat([][]byte{head}, content, [][]byte{[]byte("}\n")})...)
-}
-
-// Restore goes on with the period of a checkpoint, before anything else is told to the monitor. The time since it was written is blind. Where the period has ended
-// meanwhile, Due says so at once. On an error, which is ErrCheckpoint, nothing has changed.
-func (m *Monitor) Restore(data []byte, now int64) error {
+// Restore goes on with the period of a checkpoint of that many bytes, before anything but Acknowledge is told to the monitor. The time since it was written is blind. Where the period has
+// ended meanwhile, Due says so at once. On an error, which is ErrCheckpoint, nothing has changed.
+func (m *Monitor) Restore(r io.ReaderAt, size, now int64) error {
 	if m.begun {
 		return fmt.Errorf("%w: the monitor has begun without it", ErrCheckpoint)
 	}
-	c, parts, err := unseal(data)
+	c, parts, err := read(r, size)
 	if err == nil {
-		err = m.fits(&c.State, now)
+		err = m.fits(&c.state, now)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrCheckpoint, err)
 	}
-	s := &c.State
+	s := &c.state
 	m.begun = true
 	m.now = max(m.now, now)
 	m.period, m.parts = classify.Span{From: s.From, Until: s.Until}, m.squeezed(parts)
@@ -189,33 +126,21 @@ func (m *Monitor) realigned(s *saved) string {
 	return "; periods are aligned to another zone now: this one ends when it was to, and the next one begins then and is shorter"
 }
 
-// unseal reads a checkpoint and its parts.
-func unseal(data []byte) (*content, []part, error) {
-	if len(data) > MaxCheckpoint {
-		return nil, nil, fmt.Errorf("it has more than %d MiB", MaxCheckpoint>>20)
-	}
-	var e envelope
-	if err := strict(data, &e); err != nil {
-		return nil, nil, fmt.Errorf("it is damaged or cut short: %w", err)
-	}
-	if e.Schema != CheckpointSchema && e.Schema != schemaBefore {
-		return nil, nil, fmt.Errorf("its schema is %.60q, and this version reads %s and %s", e.Schema, CheckpointSchema, schemaBefore)
-	}
-	if sum := sha256.Sum256(e.Content); hex.EncodeToString(sum[:]) != e.SHA256 {
-		return nil, nil, errors.New("it is damaged: its content does not have the sum that it states")
-	}
-	var c content
-	if err := strict(e.Content, &c); err != nil {
-		return nil, nil, fmt.Errorf("its content is damaged: %w", err)
-	}
-	if err := c.State.sound(); err != nil {
+// read reads a checkpoint and its parts.
+func read(r io.ReaderAt, size int64) (*content, []part, error) {
+	sealed, err := unseal(r, size)
+	if err != nil {
 		return nil, nil, err
 	}
-	if len(c.Parts) > maxParts {
-		return nil, nil, fmt.Errorf("it has %d parts, more than %d", len(c.Parts), maxParts)
+	c := new(content)
+	if err := c.decode(sealed); err != nil {
+		return nil, nil, fmt.Errorf("its content is damaged: %w", err)
+	}
+	if err := c.state.sound(); err != nil {
+		return nil, nil, err
 	}
 	var parts []part
-	for _, raw := range c.Parts {
+	for _, raw := range c.parts {
 		sum := sha256.Sum256(raw)
 		p := part{raw, hex.EncodeToString(sum[:])}
 		source, err := p.source()
@@ -228,33 +153,11 @@ func unseal(data []byte) (*content, []part, error) {
 	if err := c.soundOpen(); err != nil {
 		return nil, nil, err
 	}
-	return &c, parts, nil
+	return c, parts, nil
 }
 
-// strict reads one JSON value of the keys that v has, and nothing behind it.
-func strict(data []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return errors.New("something follows its end")
-	}
-	return nil
-}
-
-// sound holds a checkpoint against the limits.
+// sound holds what was read against the limits.
 func (s *saved) sound() error {
-	for _, l := range []struct {
-		what    string
-		n, most int
-	}{{"findings", len(s.Stories), maxStories}, {"expectations", len(s.Uses), maxUses}, {"names", len(s.Names), maxNames},
-		{"control services", len(s.Controls), maxControls}, {"announced ports", len(s.Ports), maxPorts}, {"blind times", len(s.Blind), maxBlindSpans + maxWatched}} {
-		if l.n > l.most {
-			return fmt.Errorf("it has %d %s, more than %d", l.n, l.what, l.most)
-		}
-	}
 	if s.From >= s.Until || s.At < 0 || s.Since > s.At {
 		return errors.New("its times contradict each other")
 	}

@@ -2,12 +2,17 @@ package monitor
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -280,6 +285,47 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 }
 
+// TestRestoreIsBounded restores checkpoints of which a list is longer than it may be, or an element: they are refused before more is built of them.
+func TestRestoreIsBounded(t *testing.T) {
+	set := compiled(t, testPack, testSite)
+	many := func(n int) string { return strings.Repeat("{},", n) + "{}" }
+	const state = `"at":1767322800000000001,"from":1767312000000000000,"until":1767398400000000000,"since":1`
+	for _, c := range []struct{ content, want string }{
+		{`{"parts":[` + many(maxParts) + `]`, "parts: more than 16 elements"},
+		{`{"parts":[],"open":[` + many(20*maxOpen) + `]`, "open: more than 65536 elements"},
+		{`{"open":[{"conn":{"Facts":[` + many(maxElement/3) + `]}}]`, "one of more than 1024 KiB"},
+		{`{"state":{"findings":[` + many(maxStories) + `]`, "findings: more than 16384 elements"},
+		{`{"state":{"expectations":[` + many(maxUses) + `]`, "expectations: more than 65536 elements"},
+		{`{"state":{"names":[` + many(maxNames) + `]`, "names: more than 65536 elements"},
+		{`{"state":{"controls":[` + many(maxControls) + `]`, "controls: more than 16384 elements"},
+		{`{"state":{"ports":[` + many(maxPorts) + `]`, "ports: more than 65536 elements"},
+		{`{"state":{"blind":[` + many(maxBlindSpans+maxWatched) + `]`, "blind: more than 512 elements"},
+		{`{"state":{"blind":[],"blind":[` + many(maxBlindSpans+maxWatched) + `]`, "blind: more than 512 elements"},
+		{`{"state":{` + state + `,"blind":7}}`, "7 where a list should be"},
+		{`{"state":[]}`, "[ where { should be"},
+		{`{"state":{` + state + `}}{}`, "something follows its end"},
+	} {
+		r := begin(t, set, Options{})
+		if err := r.Restore(sealed(t, []byte(c.content)), start+hour); !errors.Is(err, ErrCheckpoint) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%.40s: %v, want %q", c.content, err, c.want)
+		}
+	}
+	r := begin(t, set, Options{})
+	if err := r.Monitor.Restore(nil, MaxCheckpoint+1, start+hour); !errors.Is(err, ErrCheckpoint) || !strings.Contains(err.Error(), "it has more than 256 MiB") {
+		t.Error(err)
+	}
+}
+
+// TestCheckpointThatIsTooLarge is not begun to be written.
+func TestCheckpointThatIsTooLarge(t *testing.T) {
+	mebibyte := bytes.Repeat([]byte("a"), 1<<20)
+	var written bytes.Buffer
+	err := seal(&written, func(w io.Writer) error { return write(w, slices.Repeat([][]byte{mebibyte}, 256)...) })
+	if err == nil || !strings.Contains(err.Error(), "shorten the interval") || written.Len() > 0 {
+		t.Errorf("%v, and %d bytes were written", err, written.Len())
+	}
+}
+
 // untouched holds a monitor that refused a checkpoint against a new one.
 func untouched(t *testing.T, r *run) {
 	t.Helper()
@@ -303,7 +349,7 @@ func reseal(t testing.TB, data []byte, old, new string) []byte {
 	if !bytes.Contains(e.Content, []byte(old)) {
 		t.Fatalf("the checkpoint has no %s", old)
 	}
-	return sealed(bytes.Replace(e.Content, []byte(old), []byte(new), 1))
+	return sealed(t, bytes.Replace(e.Content, []byte(old), []byte(new), 1))
 }
 
 func TestMemoryForgets(t *testing.T) {
@@ -354,28 +400,115 @@ func FuzzRestore(f *testing.F) {
 			t.Skip("too long")
 		}
 		if seal {
-			data = sealed(data)
+			data = sealed(t, data)
 		}
-		r := begin(t, set, Options{Interval: 24 * hour})
-		if err := r.Restore(data, start+hour); err != nil {
-			if !errors.Is(err, ErrCheckpoint) {
-				t.Fatal(err)
-			}
-			untouched(t, r)
-			return
-		}
-		r.since = r.now
-		r.see(documented, unexpected, update)
-		again := r.checkpoint()
-		next := beginAt(t, set, r.now+second, Options{Interval: 24 * hour})
-		if err := next.Restore(again, r.now+second); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := next.EndPeriod(next.capture(true)); err != nil && !strings.Contains(err.Error(), "combine the parts") {
-			t.Fatal(err)
-		}
-		next.Tick(r.now + 100*hour)
+		restoreAndGoOn(t, set, data)
 	})
+}
+
+// FuzzRestoreFields restores a checkpoint of which some values have become others: each four bytes say which, and what it becomes.
+func FuzzRestoreFields(f *testing.F) {
+	set := compiled(f, testPack, hourly)
+	r := begin(f, set, Options{Interval: 24 * hour})
+	r.play(sequence(4), 0, 4)
+	r.open = []*flow.Conn{r.conn(unexpected), r.conn("10.0.0.1:50000 > 203.0.113.9:8443 tcp established sni=portal.example")}
+	r.open[1].Missed = flow.Missed{Followed: true, Packets: 3, Minutes: []flow.MissedMinute{{Minute: start / minute, Packets: 3}}}
+	var e envelope
+	if err := strict(r.checkpoint(), &e); err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte{})
+	for place := range byte(64) {
+		f.Add([]byte{place, 0, place, 1, place, 1, 7, place})
+	}
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		if len(edits) > 64 {
+			t.Skip("too many")
+		}
+		var content any
+		d := json.NewDecoder(bytes.NewReader(e.Content))
+		d.UseNumber()
+		if err := d.Decode(&content); err != nil {
+			t.Fatal(err)
+		}
+		for ; len(edits) >= 4; edits = edits[4:] {
+			at := int(edits[0]) | int(edits[1])<<8
+			content = edited(content, &at, edits[2], edits[3])
+		}
+		text, err := json.Marshal(content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		restoreAndGoOn(t, set, sealed(t, text))
+	})
+}
+
+// edited is a JSON value with its value number at, in depth, in place of another one.
+func edited(v any, at *int, kind, n byte) any {
+	if *at--; *at == -1 {
+		return replaced(v, kind, n)
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			if *at >= 0 {
+				v[key] = edited(v[key], at, kind, n)
+			}
+		}
+	case []any:
+		for i := range v {
+			if *at >= 0 {
+				v[i] = edited(v[i], at, kind, n)
+			}
+		}
+	}
+	return v
+}
+
+func replaced(v any, kind, n byte) any {
+	switch kind % 8 {
+	case 0:
+		return json.Number(strconv.Itoa(int(n)))
+	case 1:
+		return json.Number(strconv.FormatInt(math.MinInt64+int64(n), 10))
+	case 2:
+		return json.Number(strconv.FormatInt(math.MaxInt64-int64(n), 10))
+	case 3:
+		return json.Number(strconv.FormatUint(math.MaxUint64-uint64(n), 10))
+	case 4:
+		return strings.Repeat("x", int(n)<<4)
+	case 5:
+		return nil
+	case 6:
+		return []any{v, v}
+	}
+	if list, ok := v.([]any); ok {
+		return append(slices.Clone(list), list...)
+	}
+	return v
+}
+
+// restoreAndGoOn restores what may be a checkpoint: one that is refused changes nothing, one that is taken can be gone on with and written again.
+func restoreAndGoOn(t *testing.T, set *rules.Set, data []byte) {
+	r := begin(t, set, Options{Interval: 24 * hour})
+	if err := r.Restore(data, start+hour); err != nil {
+		if !errors.Is(err, ErrCheckpoint) {
+			t.Fatal(err)
+		}
+		untouched(t, r)
+		return
+	}
+	r.since = r.now
+	r.see(documented, unexpected, update)
+	again := r.checkpoint()
+	next := beginAt(t, set, r.now+second, Options{Interval: 24 * hour})
+	if err := next.Restore(again, r.now+second); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := next.EndPeriod(next.capture(true)); err != nil && !strings.Contains(err.Error(), "combine the parts") {
+		t.Fatal(err)
+	}
+	next.Tick(r.now + 3*hour)
 }
 
 // TestRestoredInAnotherZone goes on with a checkpoint whose periods were aligned to another zone: the period ends when it was to, and no time is of two periods.

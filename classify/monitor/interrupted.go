@@ -1,8 +1,6 @@
 package monitor
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -18,7 +16,7 @@ import (
 // Limits of the open connections in a checkpoint, see flow.Table.EachOpen. Of further ones it has the number; what they were is lost where the run is killed.
 const (
 	maxOpen      = 1 << 16
-	maxOpenBytes = 32 << 20 // by openSize; of hostile text six times as many are written
+	maxOpenBytes = 32 << 20 // about, by openSize
 )
 
 // Limits of what one of them may hold in a checkpoint that is read.
@@ -58,7 +56,7 @@ type openFields struct {
 
 	OrigPackets, RespPackets uint64      `json:",omitzero"`
 	OrigBytes, RespBytes     uint64      `json:",omitzero"`
-	Missed                   flow.Missed `json:"-"` // is estimated when a connection ends
+	Missed                   flow.Missed `json:",omitzero"`
 
 	VLANs     []uint16    `json:",omitzero"`
 	Tunnel    string      `json:",omitzero"`
@@ -84,7 +82,7 @@ func (m *Monitor) opened(n uint64, each EachOpen) []openConn {
 		}
 		room -= size
 		o := openConn{Conn: openFields(*c)}
-		o.Conn.Facts = slices.Clone(c.Facts)
+		o.Conn.Facts, o.Conn.Missed.Minutes = slices.Clone(c.Facts), slices.Clone(c.Missed.Minutes)
 		if p, told := m.pending[c.ID]; told {
 			o.Told = &openTold{p.id, p.severity, p.bytes}
 			if s := m.stories.get(p.id); s != nil {
@@ -98,63 +96,65 @@ func (m *Monitor) opened(n uint64, each EachOpen) []openConn {
 
 // openSize is about how many bytes a connection takes in a checkpoint.
 func openSize(c *flow.Conn) int {
-	const conn, fact = 256, 72
-	size := conn + len(c.Tunnel) + len(c.Interface)
+	const conn, minute, fact = 256, 36, 72
+	size := conn + minute*len(c.Missed.Minutes) + textSize(c.Tunnel) + textSize(c.Interface)
 	for i := range c.Facts {
-		size += fact + len(c.Facts[i].Value)
+		size += fact + textSize(c.Facts[i].Value)
 	}
 	return size
 }
 
-// encodeOpen gives the elements of a JSON array, in pieces.
-func encodeOpen(list []openConn) ([][]byte, error) {
-	const atOnce = 1 << 10
-	var pieces [][]byte
-	for chunk := range slices.Chunk(list, atOnce) {
-		text, err := json.Marshal(chunk)
-		if err != nil {
-			return nil, err
+// textSize is at most how many bytes a text takes in JSON, where what is not plain may be written as "\u001f".
+func textSize(s string) int {
+	n := len(s)
+	for i := range len(s) {
+		if b := s[i]; b < ' ' || b > '~' || b == '"' || b == '\\' || b == '<' || b == '>' || b == '&' {
+			n += 5
 		}
-		if pieces != nil {
-			pieces = append(pieces, []byte(","))
-		}
-		pieces = append(pieces, bytes.TrimSuffix(bytes.TrimPrefix(text, []byte("[")), []byte("]")))
 	}
-	return pieces, nil
+	return n
 }
 
 // interrupted has the open connections of a checkpoint end where its last part ends, as a part of their own, judged by the rules that hold now. They are told as any others; what
 // was told of them before is not told again. Nothing is known yet of what was missed since.
 func (m *Monitor) interrupted(c *content) {
-	if len(c.Open) == 0 && c.State.Unsaved == 0 {
+	if len(c.open) == 0 && c.state.Unsaved == 0 {
 		return
 	}
-	facts := classify.Interrupted(c.last, classify.Break{Saved: c.State.At, Resumed: m.now, Ended: uint64(len(c.Open)), Unsaved: c.State.Unsaved})
+	p, err := m.broke(c, c.open)
+	if err != nil { // they are then as those of which nothing was saved
+		m.counters.PartsLost++
+		p, err = m.broke(c, nil)
+	}
+	if err == nil {
+		m.keep(p)
+	}
+}
+
+// broke is the part in which these open connections of a checkpoint end; of the others it is not known what they were.
+func (m *Monitor) broke(c *content, open []openConn) (part, error) {
+	ended := uint64(len(open))
+	facts := classify.Interrupted(c.last, classify.Break{Saved: c.state.At, Resumed: m.now, Ended: ended, Unsaved: c.state.Unsaved + uint64(len(c.open)) - ended})
 	m.auditor = classify.New(m.set, classify.Options{Tool: m.opts.Tool, Invocation: m.opts.Invocation, Warnings: m.warnings, Filter: m.opts.Filter, Period: m.period, Since: facts.First,
-		Scheduled: m.followed(), Attempts: maxAttempts, OnJudged: func(_ *flow.Conn, j classify.Judgement) { m.verdict = verdict{j.Verdict, j.Flow} }})
+		Scheduled: m.followed(), Attempts: maxAttempts, OnJudged: m.judged})
 	m.memory.teach(m.auditor)
-	for i := range c.Open {
-		o := &c.Open[i]
+	for i := range open {
+		o := &open[i]
 		conn := flow.Conn(o.Conn)
 		if o.Told != nil {
 			m.pending[conn.ID] = provisional{id: o.Told.ID, severity: o.Told.Severity, bytes: o.Told.Bytes}
 		}
 		m.Observe(&conn)
 	}
-	p, err := m.ended(facts)
-	if err != nil { // they stay open in the ledger, as those of which nothing was saved
-		m.counters.PartsLost++
-		return
-	}
-	m.keep(p)
+	return m.ended(facts)
 }
 
 // openWords says in the alert of a restart what became of open connections.
 func openWords(c *content) (text string) {
-	if n := len(c.Open); n > 0 {
+	if n := len(c.open); n > 0 {
 		text = "; " + plural(uint64(n), "connection") + " that were open then count as ended, as they were"
 	}
-	if n := c.State.Unsaved; n > 0 {
+	if n := c.state.Unsaved; n > 0 {
 		text += "; " + plural(n, "open connection") + " had no room in the state"
 	}
 	return text
@@ -162,16 +162,14 @@ func openWords(c *content) (text string) {
 
 // soundOpen holds the open connections against the limits, and against the part in which they were open.
 func (c *content) soundOpen() error {
-	switch n := uint64(len(c.Open)); {
-	case n > maxOpen:
-		return fmt.Errorf("it has %d open connections, more than %d", n, maxOpen)
-	case n == 0 && c.State.Unsaved == 0:
+	switch n := uint64(len(c.open)); {
+	case n == 0 && c.state.Unsaved == 0:
 		return nil
-	case c.last == nil || c.last.Connections.Open < n || c.last.Connections.Open-n != c.State.Unsaved:
+	case c.last == nil || c.last.Connections.Open < n || c.last.Connections.Open-n != c.state.Unsaved:
 		return errors.New("its open connections are not those of its ledger")
 	}
-	for i := range c.Open {
-		if o := &c.Open[i]; !o.sound() {
+	for i := range c.open {
+		if o := &c.open[i]; !o.sound() {
 			return fmt.Errorf("it has an open connection between %.60q and %.60q", o.Conn.Orig, o.Conn.Resp)
 		}
 	}
@@ -183,7 +181,11 @@ func (o *openConn) sound() bool {
 	told := o.Told == nil || (o.Told.ID == "" || len(o.Told.ID) == 16) && o.Told.Severity >= high && o.Told.Severity <= info
 	return told && c.Orig.IsValid() && c.Resp.IsValid() && c.KnownBy <= flow.KnownByHandshake && c.Outcome <= flow.OneWay && c.Visibility <= flow.RespOnly && c.End <= flow.EndEvicted &&
 		c.ICMPError <= flow.OtherUnreachable && c.First <= c.Last && len(c.Tunnel) <= maxOpenText && len(c.Interface) <= maxOpenText && len(c.VLANs) <= maxOpenVLANs &&
-		len(c.Facts) <= maxOpenFacts && !slices.ContainsFunc(c.Facts, func(f flow.Fact) bool {
+		soundMissed(&c.Missed) && len(c.Facts) <= maxOpenFacts && !slices.ContainsFunc(c.Facts, func(f flow.Fact) bool {
 		return f.Kind > flow.FactNote || f.Origin > flow.NameDNS || len(f.Value) > maxOpenValue
 	})
+}
+
+func soundMissed(m *flow.Missed) bool {
+	return len(m.Minutes) <= flow.MaxMissedMinutes && !slices.ContainsFunc(m.Minutes, func(n flow.MissedMinute) bool { return n.Minute != int64(int32(n.Minute)) })
 }

@@ -33,7 +33,7 @@ type Options struct {
 	// Report names the JSON report that the period will be in, as alerts have it in commands, and says how to come by it; nil: nobody knows.
 	Report func() (name, how string)
 
-	// OnJudged, if set, is called once for every connection that is observed. The Conn is valid during the call only.
+	// OnJudged, if set, is called once for every connection that is observed, and during Restore for those that were open in the checkpoint. The Conn is valid during the call only.
 	OnJudged func(*flow.Conn, classify.Judgement)
 }
 
@@ -77,7 +77,7 @@ type verdict struct{ name, flow string }
 // Counters says what was told, and what did not fit the limits.
 type Counters struct {
 	Alerts       map[Kind]uint64
-	Connections  uint64 // observed
+	Connections  uint64 // observed, those that were open in a checkpoint included
 	Repeated     uint64 // connections of findings that were told already
 	Acknowledged uint64 // alerts that were held back, because what they are about is acknowledged
 	Folded       uint64 // connections of findings that were told as a flood

@@ -18,7 +18,8 @@ different captures, by SHA-256. Their order does not matter.
 Reports of live audits are told apart by machine, interface and time. Those that watched the same interfaces one after
 the other, such as the periods of a day, are one capture: a connection that crosses a boundary counts once, in the
 period that it ended in, the time that no report covers is blind, and packs and site may have changed between
-them, which the report says. Two that watched an interface at the same time are refused.
+them, which the report says. Two that watched an interface at the same time are refused. Nobody kept the packets of
+live parts, so that verify asks for a signature of what is combined (--sign).
 
 Findings of the same id become one. An expectation is observed if any audit saw it; it is missing or attempted
 where an audit says so and every other that should have shown it could: a night in which the host was silent,
@@ -113,6 +114,9 @@ func (v *verification) combined(quick bool) error {
 	if v.doubts() > before {
 		v.note("run", "not combined again: not every part is here and the same")
 		return nil
+	}
+	if v.live {
+		v.consistent()
 	}
 	if quick {
 		v.note("run", "not combined again (--quick)")

@@ -72,8 +72,9 @@ names. In a name ` + periodMark + ` stands for the beginning of the period; a na
 SIGUSR1 writes the reports of the period so far. Without --report the text of each period goes to standard output.
 
 --state keeps what is known in a file, every --checkpoint: a restart goes on with the period and says what it
-did not see. Where the run was killed, connections that were open at the last checkpoint count as they were then;
-those that went on may count once more. The list of --connections then begins anew, which the report says, in a
+did not see. Where the run was killed, connections that were open at the last checkpoint count as they were then, up
+to 65,536 of them, or 8,192 of a flood without answers; those that went on may count once more, and those that had no
+room leave the result in doubt. The list of --connections then begins anew, which the report says, in a
 file of its own where the name has ` + periodMark + `; another --zone holds from the end of that period on. SIGHUP, or a
 changed file, loads the rules and the site anew: all of it or, where there is an error, nothing.
 

@@ -203,7 +203,7 @@ func (s *stand) verifySigned() {
 		{"signed", signed, 0, []string{"signature  good, by someone@example.com", "interface  pa-near, watched live: nobody kept its 7 packets, so they have no hash; they passed from 20", "site.yaml holds",
 			"pack.yaml holds", "ledgers    balance", "run        cannot be made again", "HOLDS: signed by someone@example.com"}, "VERIFIED"},
 		{"signature not checked", []string{"report.json"}, 1, []string{"was not checked: give --allowed-signers", "NOT VERIFIED: nothing vouches for this live audit"}, "something differs"},
-		{"quick", []string{"--quick", "report.json"}, 0, []string{"hashes hold; the audit was not made again"}, "VERIFIED"},
+		{"quick", []string{"--quick", "report.json"}, 1, []string{"NOT VERIFIED: nothing vouches for this live audit"}, "hashes hold"},
 		{"another report", signed, 1, []string{"NOT VERIFIED: something differs", "manifest"}, "HOLDS"},
 		{"another result", []string{"report.json"}, 1, []string{"the audit contradicts itself: 2 values differ", "packets read, by input: "}, "HOLDS"},
 		{"another site", signed, 1, []string{"site       " + s.path("site.yaml") + " differs", "not everything that it rests on is here"}, "HOLDS"},

@@ -66,7 +66,7 @@ func faultPeriods(t *testing.T, s *stand) {
 		code int
 		want string
 	}{
-		{[]string{"verify", "both.json"}, 0, "captures   are those of the parts: verify each part by itself, too\nrun        made again: the same bytes\nVERIFIED"},
+		{[]string{"verify", "both.json"}, exitDeviations, "captures   are those of the parts: verify each part by itself, too\nrun        made again: the same bytes\nNOT VERIFIED: nothing vouches for this audit, which has live parts"},
 		{[]string{"verify", one}, exitDeviations, "NOT VERIFIED: nothing vouches for this live audit"},
 		{[]string{"combine", "so-far.json", one}, exitUsage, "both watched pa-near, from "},
 		{[]string{"combine", "so-far.json", two, "--format", "json"}, exitDeviations, `"cause": "in none of the audits"`},

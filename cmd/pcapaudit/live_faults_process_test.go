@@ -190,6 +190,53 @@ func faultLists(t *testing.T, s *stand) {
 	}
 }
 
+// faultKilledOpen kills the program while connections are open: one with a finding that is acknowledged and was not told yet, and one of which packets are missing. The run that
+// goes on tells nothing of the first, and its report has the losses of the second.
+func faultKilledOpen(t *testing.T, s *stand) {
+	open := func() {
+		far := s.sender()
+		defer far.close()
+		for _, frame := range conversation(40_000, 4444)[:2] { // half-open: it is told when it is five seconds old
+			far.send(frame)
+		}
+		for _, frame := range conversation(40_001, 9000)[:3] {
+			far.send(frame)
+		}
+		far.send(tcpFrame(server, client, 9000, 40_001, 901, 101+5*1460, 16, "")) // acknowledges what nobody saw
+	}
+	a := s.start("--report", "first.json", "--alerts", "first-alerts.json")
+	open()
+	s.alert("first-alerts.json", "finding", 1)
+	a.stop(syscall.SIGTERM)
+	first := s.audit("first.json")
+	if len(first.Findings) == 0 || first.Findings[0].Kind != "connection" || first.Coverage.Loss.Missed < 5 {
+		t.Fatalf("%+v, loss %+v", first.Findings, first.Coverage.Loss)
+	}
+	s.write("ack.yaml", "acknowledgements:\n  - {finding: "+first.Findings[0].ID+", until: 2099-01-01, who: R. Rivera, text: being replaced}\n")
+
+	args := []string{"--report", "report.json", "--alerts", "alerts.json", "--acknowledge", "ack.yaml", "--state", "state", "--checkpoint", "1s"}
+	a = s.start(args...)
+	open()
+	s.until("a state with the connections", func() bool { return strings.Count(readText(s.path("state")), ":40000\"") == 1 })
+	a.stop(syscall.SIGKILL)
+	a = s.start(args...)
+	if code := a.stop(syscall.SIGTERM); code != 128+15 {
+		t.Errorf("exit code %d\n%s", code, a.said.String())
+	}
+	audit := s.audit("report.json")
+	if l := audit.Coverage.Loss; l.Missed != first.Coverage.Loss.Missed || l.Packets < first.Coverage.Loss.Packets || len(audit.Result.Basis.PairLoss) == 0 {
+		t.Errorf("loss %+v, before %+v", l, first.Coverage.Loss)
+	}
+	if audit.Connections.Emitted != 2 || len(audit.Findings) == 0 || audit.Findings[0].ID != first.Findings[0].ID {
+		t.Errorf("ledger %+v, findings %+v", audit.Connections, audit.Findings)
+	}
+	for _, told := range s.alertsOf("alerts.json") {
+		if told.Kind == "finding" {
+			t.Errorf("told all the same: %+v", told)
+		}
+	}
+}
+
 // stateTime is when the state was kept; it must be whole.
 func (s *stand) stateTime() (time.Time, bool) {
 	s.t.Helper()

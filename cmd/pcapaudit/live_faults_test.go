@@ -45,6 +45,7 @@ func TestLiveFaults(t *testing.T) {
 		{"rules", faultRules},
 		{"signals", faultSignals},
 		{"kills", faultKills},
+		{"killed open", faultKilledOpen},
 		{"lists", faultLists},
 		{"periods", faultPeriods},
 		{"disk full", faultDiskFull},

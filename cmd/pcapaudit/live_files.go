@@ -170,7 +170,7 @@ func (l *liveRun) prepare() error {
 // writable makes the files of this period, with no content and another name, and removes them.
 func (l *liveRun) writable() error {
 	began := l.mon.Period().From
-	out, err := l.outputs(began, false)
+	out, err := l.outputs(began, false, inventoryPaths(l.set.Site))
 	if err != nil {
 		return err
 	}

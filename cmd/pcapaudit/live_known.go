@@ -33,13 +33,11 @@ func newAckLoader(u *ui, file string) (*ackLoader, error) {
 	return a, u.report(problems)
 }
 
-// start has the monitor know of what was read, and begins to look at the file.
-func (a *ackLoader) start(m *monitor.Monitor, now int64) {
-	if a == nil {
-		return
+// start begins to look at the file.
+func (a *ackLoader) start() {
+	if a != nil {
+		go a.run()
 	}
-	a.take(m, now, a.held)
-	go a.run()
 }
 
 // run is the goroutine. A file that changed is read when it has been the same at two looks.
@@ -76,18 +74,23 @@ func (a *ackLoader) heed(m *monitor.Monitor, now int64) {
 	select {
 	case list := <-a.loaded:
 		if a.refused = list == nil; !a.refused {
-			a.take(m, now, list)
+			a.held = list
+			a.take(m, now)
 		}
 	default:
 	}
 }
 
-func (a *ackLoader) take(m *monitor.Monitor, now int64, list *rules.Acknowledgements) {
-	a.held, a.shown = list, nil
-	for _, n := range list.List {
+// take has the monitor know of what is held.
+func (a *ackLoader) take(m *monitor.Monitor, now int64) {
+	if a == nil {
+		return
+	}
+	a.shown = nil
+	for _, n := range a.held.List {
 		a.shown = append(a.shown, reports.Known{Finding: n.Finding, Who: n.Who, Text: n.Text, Until: n.End()})
 	}
-	m.Acknowledge(now, list.List)
+	m.Acknowledge(now, a.held.List)
 }
 
 // listed are the acknowledgements that hold, and whether the last change of the file was refused.

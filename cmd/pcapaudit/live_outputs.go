@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,12 +23,9 @@ func (l *liveRun) restore() bool {
 	if l.flags.state == "" {
 		return false
 	}
-	data, err := readBounded(l.flags.state, monitor.MaxCheckpoint)
+	err := l.readState()
 	if errors.Is(err, os.ErrNotExist) {
 		return false
-	}
-	if err == nil {
-		err = l.mon.Restore(data, time.Now().UnixNano())
 	}
 	if err != nil {
 		aside := l.flags.state + ".refused"
@@ -38,6 +36,23 @@ func (l *liveRun) restore() bool {
 		return false
 	}
 	return true
+}
+
+// readState restores the state file, which is read as it is restored: it may be larger than what memory is to be used for it.
+func (l *liveRun) readState() error {
+	st, err := os.Stat(l.flags.state)
+	if err == nil && !st.Mode().IsRegular() {
+		err = errors.New("it is no regular file")
+	}
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(l.flags.state)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return l.mon.Restore(f, st.Size(), time.Now().UnixNano())
 }
 
 // named puts the beginning of a period where the name of an output asks for it.
@@ -120,11 +135,12 @@ func (l *liveRun) put(a *classify.Audit, began int64) {
 		a.Tool.Sandbox = l.held.String()
 	}
 	l.serve.show(a, time.Now().UnixNano())
+	lists := inventoryPaths(l.set.Site) // a reload changes the set
 	l.files.put(l.named(periodMark, began), func(late bool) error {
 		if len(l.flags.reports) == 0 {
 			return l.printed(a)
 		}
-		out, err := l.outputs(began, late)
+		out, err := l.outputs(began, late, lists)
 		if err != nil {
 			return err
 		}
@@ -135,8 +151,8 @@ func (l *liveRun) put(a *classify.Audit, began int64) {
 	})
 }
 
-// outputs opens the reports of a period; where it is late, those that are its own.
-func (l *liveRun) outputs(began int64, late bool) (*outputs, error) {
+// outputs opens the reports of a period; where it is late, those that are its own. The site has hosts from lists, which no report replaces. It may run in any goroutine.
+func (l *liveRun) outputs(began int64, late bool, lists []string) (*outputs, error) {
 	f := &l.flags
 	flags := outputFlags{}
 	for _, name := range f.reports {
@@ -147,7 +163,7 @@ func (l *liveRun) outputs(began int64, late bool) (*outputs, error) {
 	if len(flags.reports) > 0 {
 		flags.sign = f.sign
 	}
-	return openOutputs(flags, append([]string{f.site, f.state, f.sign}, inventoryPaths(l.set.Site)...))
+	return openOutputs(flags, append([]string{f.site, f.state, f.sign}, lists...))
 }
 
 // jsonReport is the first of --report that is JSON, as the flag has it; "" where none is.
@@ -223,20 +239,20 @@ func (l *liveRun) save(p *capture.Pulse) {
 
 // keep gives the state file new content.
 func (l *liveRun) keep(saved *monitor.Saved) error {
-	data, err := saved.Encode()
-	if err != nil {
-		return exitError{exitOutput, err}
-	}
 	file, err := createOutput(l.flags.state)
 	if err != nil {
 		return err
 	}
 	err = l.files.whole(&outputs{files: []*outputFile{file}}, func() error {
-		_, err := file.Write(data)
-		if err != nil {
-			err = file.uncommitted(err)
+		err := saved.Encode(file)
+		var failed *fs.PathError
+		switch {
+		case errors.As(err, &failed):
+			return file.uncommitted(err)
+		case err != nil:
+			return exitError{exitOutput, err}
 		}
-		return err
+		return nil
 	})
 	if err == nil {
 		l.kept.Store(time.Now().UnixNano())

@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"pcapaudit/capture/flow"
+	"pcapaudit/rules"
 )
 
 // TestReportForAlerts holds that alerts name the JSON report of the period, and where there is none how to get one.
@@ -72,5 +76,31 @@ func TestShellWord(t *testing.T) {
 	}
 	if name := "/var/lib/20260102T000000+0100.json"; shellWord(name) != name {
 		t.Errorf("%s is quoted", name)
+	}
+}
+
+// TestLiveReloadWhileReportsAreWritten has other rules taken while reports are being written; the race detector watches.
+func TestLiveReloadWhileReportsAreWritten(t *testing.T) {
+	dir := t.TempDir()
+	var said bytes.Buffer
+	u := &ui{out: &said, err: &said}
+	a, _, err := loadAudit(filepath.Join(liveAudits(t), "one.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &liveRun{u: u, zone: time.UTC, set: new(rules.Set), files: newLiveFiles(u), alerts: new(alertSinks), stdout: new(stream)}
+	l.flags.reports = []string{dir + "/{period}.json"}
+	l.files.patient = true
+	l.files.start()
+	for i := range int64(8) {
+		one := *a
+		l.put(&one, i*int64(time.Hour))
+		l.set = &rules.Set{Site: &rules.Site{HostsFrom: slices.Repeat([]*rules.Inventory{{Path: "hosts.csv"}}, int(i))}} // as reload does
+	}
+	if err := l.files.close(); err != nil || said.Len() > 0 {
+		t.Errorf("%v\n%s", err, said.String())
+	}
+	if list, _ := filepath.Glob(dir + "/*.json"); len(list) != 8 {
+		t.Errorf("%d reports were written", len(list))
 	}
 }

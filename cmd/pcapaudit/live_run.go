@@ -107,6 +107,7 @@ func (l *liveRun) begin() error {
 	if err := l.alerts.open(); err != nil {
 		return err
 	}
+	l.acks.take(l.mon, time.Now().UnixNano()) // before a state is restored, which tells of connections that were open
 	restored := l.restore()
 	l.began = l.mon.Period().From
 	if restored && l.flags.connections != "" {
@@ -119,7 +120,7 @@ func (l *liveRun) begin() error {
 	if err := l.writable(); err != nil { // by --user, and within the sandbox
 		return err
 	}
-	l.acks.start(l.mon, time.Now().UnixNano())
+	l.acks.start()
 	l.files.start()
 	l.loader.start(l.set)
 	l.beginList()

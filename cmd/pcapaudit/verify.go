@@ -41,6 +41,9 @@ which are matched by SHA-256 whatever their names. A combined audit is combined 
 
 Nobody keeps the packets of a live audit: it has no hash of them, and cannot be made again. What vouches for it is
 its signature, which has to be checked; packs, site and manifest are checked too, and that it does not contradict itself.
+So it is with a combined audit of which any part is live: it is combined again, and what vouches for it is its own
+signature (combine --sign). Those of its parts tell of the parts alone: verify each by itself. A signature on reports
+that were made of a live audit does not vouch for that audit.
 
 An audit with pseudonyms (audit --pseudonymise) does not name the files that it rests on: only the key, given in the
 same way here, leads to them.
@@ -50,8 +53,8 @@ The manifest of a signed report lists what was written with it; all of that must
 as well: ssh-keygen -Y verify -f SIGNERS -I WHO -n ` + signatureNamespace + ` -s AUDIT.json` + manifestSuffix + signatureSuffix + ` < AUDIT.json` + manifestSuffix + `
 ` + sandboxHelp + `
 
-Exit codes: 0 verified; 1 something differs, or cannot be verified (--hash none, reading was interrupted, a live
-audit without a checked signature);
+Exit codes: 0 verified, or with --quick nothing differs; 1 something differs, or cannot be verified (--hash none,
+reading was interrupted, an audit that is live, or has a part that is, without a checked signature, with --quick too);
 2 usage; 4 a file is missing or cannot be read; 5 output; 6 --sandbox strict.`,
 		Example: audited + `
   # Is everything that it rests on still the same, and does it come out again?
@@ -108,8 +111,9 @@ type verification struct {
 	lines      []string
 	failed     int    // checks
 	unreadable int    // checks for which something is missing
-	live       bool   // it cannot be made again
-	signer     string // whose signature is good; "" where none was checked
+	live       bool   // packets that it rests on passed, and cannot be read again
+	signer     string // whose signature on the audit is good; "" where none was checked
+	renderer   string // whose signature is good, but only on reports made of the audit
 }
 
 // givenFile is a file on the command line, or in a directory there.
@@ -156,6 +160,7 @@ func (v *verification) again(parent context.Context, quick bool) error {
 		v.fail("pseudonyms", "made with the key "+v.written.Pseudonyms.Key+": without it nobody can tell what the audit rests on, nor make it again; give --pseudonymise KEYFILE")
 		return nil
 	}
+	v.live = isLive(v.audit)
 	if len(v.audit.Parts) > 0 {
 		return v.combined(quick)
 	}
@@ -167,8 +172,9 @@ func (v *verification) again(parent context.Context, quick bool) error {
 	switch {
 	case !sound:
 		v.note("run", "not made again: not everything that it rests on is here and the same")
-	case isLive(v.audit):
-		v.unrepeatable()
+	case v.live:
+		v.consistent()
+		v.note("run", "cannot be made again: a live audit is known by its signature alone")
 	case v.audit.Invocation == nil:
 		v.fail("run", "cannot be made again: the audit does not say how it was made (an older version wrote it)")
 	case b.Interrupted:
@@ -214,11 +220,11 @@ func (v *verification) finish(quick bool) error {
 		text += "NOT VERIFIED: something is missing or cannot be read\n"
 	case v.live && v.signer != "":
 		text += "HOLDS: signed by " + reports.Clean(v.signer) + "; nothing but this vouches for what passed\n"
+	case v.live:
+		text += "NOT VERIFIED: " + v.unvouched() + "\n"
+		v.u.verdict = exitDeviations
 	case quick:
 		text += "hashes hold; the audit was not made again\n"
-	case v.live:
-		text += "NOT VERIFIED: nothing vouches for this live audit; --allowed-signers checks its signature (live --sign)\n"
-		v.u.verdict = exitDeviations
 	default:
 		text += "VERIFIED: the same inputs give the same bytes\n"
 	}
@@ -228,6 +234,18 @@ func (v *verification) finish(quick bool) error {
 			"name them, or the directory that holds them, behind AUDIT.json, as they are known by their SHA-256; a signature with --signature")}
 	}
 	return err
+}
+
+// unvouched says why nothing vouches for an audit of packets that passed.
+func (v *verification) unvouched() string {
+	what, how := "this live audit", "live --sign"
+	if len(v.audit.Parts) > 0 {
+		what, how = "this audit, which has live parts", "combine --sign"
+	}
+	if v.renderer != "" {
+		return "nothing vouches for " + what + " itself (" + how + "): what is signed is reports made of it, by " + reports.Clean(v.renderer)
+	}
+	return "nothing vouches for " + what + "; --allowed-signers checks its signature (" + how + ")"
 }
 
 // hashGiven hashes the files of the command line, and the regular files of its directories.
@@ -370,7 +388,10 @@ func (v *verification) manifest(path string, data []byte, with string) {
 		if want, err := statementOf(v.written, outputs, sources); err != nil || !reflect.DeepEqual(s, want) {
 			v.fail("manifest", path+" says something else of this audit than the audit itself")
 		}
-	case !slices.ContainsFunc(sources, isAudit):
+	case slices.ContainsFunc(sources, isAudit):
+		v.note("manifest", path+" is of reports made of this audit, not of the audit itself")
+		v.renderer, v.signer = v.signer, ""
+	default:
 		v.fail("manifest", path+" is of other reports than this audit")
 	}
 }

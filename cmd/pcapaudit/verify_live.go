@@ -11,7 +11,7 @@ import (
 // maxHeldTold bounds the earlier packs and sites of a live audit that verify names.
 const maxHeldTold = 20
 
-// isLive is true for an audit of interfaces: its packets passed, and cannot be read again.
+// isLive is true for an audit of interfaces, or one that has such a part: its packets passed, and cannot be read again.
 func isLive(a *classify.Audit) bool {
 	return slices.ContainsFunc(a.Inputs, func(in classify.Input) bool { return in.Format == classify.LiveFormat })
 }
@@ -70,9 +70,8 @@ func (v *verification) heldBefore() {
 	}
 }
 
-// unrepeatable checks what can be checked of an audit that cannot be made again: that it does not contradict itself.
-func (v *verification) unrepeatable() {
-	v.live = true
+// consistent checks what can be checked of an audit that nothing can be held against: that it does not contradict itself.
+func (v *verification) consistent() {
 	switch list := v.written.Contradictions(); {
 	case !sameTool(v.audit.Tool, thisTool):
 		v.note("ledgers", "were not checked: another version wrote them")
@@ -84,7 +83,6 @@ func (v *verification) unrepeatable() {
 	default:
 		v.note("ledgers", "balance, and the result follows from the facts that the audit states")
 	}
-	v.note("run", "cannot be made again: a live audit is known by its signature alone")
 }
 
 // sameTool leaves out what the tool was kept from: that is of the process.

@@ -29,7 +29,7 @@ var (
 	openConnections    = describe("connections_open", "Connections in the table.")
 	connectionLimit    = describe("connections_limit", "Room of the table.")
 	evictedConnections = describe("connections_evicted_total", "Connections that ended because the table was full.")
-	judgedConnections  = describe("connections_judged_total", "Connections judged, by verdict.", "verdict")
+	judgedConnections  = describe("connections_judged_total", "Connections judged since this program began, by verdict; those that were open when the one before was killed are among them.", "verdict")
 
 	alertsTotal   = describe("alerts_total", "Alerts, by kind.", "kind")
 	alertsHeld    = describe("alerts_held_total", "Alerts that were not told, because what they are about is acknowledged.")
