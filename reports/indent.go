@@ -123,10 +123,9 @@ func (e *encoder) beside(v reflect.Value, element encodeFunc) {
 			wait.Go(func() { p.some(v, first, min(first+together, n), element) })
 		}
 		wait.Wait()
-		e.flush()
 		for i := range parts {
 			e.fail(parts[i].err)
-			e.buf, parts[i].buf = parts[i].buf, e.buf
+			e.buf = append(e.buf, parts[i].buf...)
 			e.flush()
 		}
 	}
