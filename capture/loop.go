@@ -245,6 +245,9 @@ func (r *run) sound(i int, evidence bool) bool {
 
 // offer hands over the payloads that the table wants, while they are there, as far as it has taken in the batch.
 func (r *run) offer() {
+	if r.offered < r.table.Added() {
+		r.relay.touch(&r.packets.Batch, r.offered, r.table.Added())
+	}
 	for ; r.offered < r.table.Added(); r.offered++ {
 		if p := &r.packets.Packets[r.offered]; p.Bits&flow.Head != 0 {
 			r.relay.offer(&r.packets.Batch, r.offered, r.records.recs[r.packets.record[r.offered]].data[p.PayloadOff:][:p.PayloadLen])

@@ -32,6 +32,7 @@ type relay struct {
 	works     chan<- *work // takes those that have ended
 	taking    *relayBlock
 	at        flow.Offer // without another goroutine: that is being inspected
+	records   []uint32   // scratch of touch
 	emit      func(*flow.Conn)
 	young     func(*flow.Conn)
 	learn     inspect.Learn
@@ -101,6 +102,20 @@ func (r *relay) offer(b *flow.Batch, i int, payload []byte) {
 	r.table.Offer(o, b, i)
 	k.payloads = append(k.payloads, payload)
 	r.add(relayOffer, o.Record)
+}
+
+// touch loads what packets of a batch need that will be offered, without another goroutine, which does that for what it is given.
+func (r *relay) touch(b *flow.Batch, from, to int) {
+	if r.done != nil {
+		return
+	}
+	r.records = r.records[:0]
+	for i := from; i < to; i++ {
+		if b.Packets[i].Bits&flow.Head != 0 {
+			r.records = append(r.records, b.Record[i])
+		}
+	}
+	r.inspector.Touch(r.records)
 }
 
 // conn hands over a connection that has ended.

@@ -9,33 +9,38 @@ import (
 )
 
 // conversation is one connection under inspection, with what parsers may ask and tell. Sides are numbered as the ends of its packets: 0 for A.
+// It takes five lines of the cache; most packets need the first three.
 type conversation struct {
 	in       *Inspector
+	talk     dialogue // TCP: once it is recognised
+	orig     int      // TCP: the side that opened it, by its handshake; -1 where none was seen
 	rec      uint32
-	id       flow.ConnID
 	slot     uint32 // where it stands in heldConversations
+	turns    uint32 // how often the dialogue changed
+	ports    [2]uint16
+	said     uint16 // kinds of facts, as bits
 	proto    flow.Proto
-	ends     [2]netip.AddrPort
-	orig     int           // TCP: the side that opened it, by its handshake; -1 where none was seen
-	talk     dialogue      // TCP: once it is recognised
-	kind     *datagramKind // others: once it is followed
-	state    any           // of kind
-	sides    [2]side
-	said     [flow.FactNote + 1]bool
-	name     string // the last protocol
-	turns    int    // how often the dialogue changed
 	control  flow.Announcer
-	asks     int    // the side that asks, where control is set
-	packet   packet // the last one of it
-	kept     int    // bytes in state
-	known    bool   // recognised
+	known    bool // recognised
 	followed bool
-	catching bool  // what the other side said before is being read
-	gap      bool  // bytes are missing
-	doubt    bool  // something is missing that may still come
-	since    int64 // when doubt began
+	catching bool // what the other side said before is being read
+	gap      bool // bytes are missing
+	doubt    bool // something is missing that may still come
 
-	before, after *conversation // in the list of those that wait
+	sides  [2]side
+	packet packet        // the last one of it
+	state  any           // of kind
+	kind   *datagramKind // not TCP: once it is followed
+
+	name  string // the last protocol
+	id    flow.ConnID
+	kept  int   // bytes in state
+	asks  int   // the side that asks, where control is set
+	since int64 // when doubt began
+
+	place uint64        // behind its own in the queue of those that may be let go; 0: it is in none
+	after *conversation // to be used again
+	addrs [2]netip.Addr
 }
 
 // dialogue follows a TCP connection of a recognised protocol. It sees the bytes of each side in order, from the first one, whichever side comes first.
@@ -89,7 +94,11 @@ type datagramKind struct {
 func (c *conversation) wake() { c.turns++ }
 
 // port is the port of a side.
-func (c *conversation) port(side int) uint16 { return c.ends[side].Port() }
+func (c *conversation) port(side int) uint16 { return c.ports[side] }
+
+func (c *conversation) end(side int) netip.AddrPort {
+	return netip.AddrPortFrom(c.addrs[side], c.ports[side])
+}
 
 // onPort says whether either side has the port: a hint where bytes alone are not enough.
 func (c *conversation) onPort(port uint16) bool { return c.port(0) == port || c.port(1) == port }
@@ -110,13 +119,16 @@ func (c *conversation) protocol(name string) {
 // tell adds a fact. Of every kind but notes only the first one counts.
 func (c *conversation) tell(kind flow.FactKind, value string) {
 	if kind != flow.FactNote {
-		if c.said[kind] {
+		if c.has(kind) {
 			return
 		}
-		c.said[kind] = true
+		c.said |= 1 << kind
 	}
 	c.add(kind, 0, value)
 }
+
+// has says whether a fact of a kind was told.
+func (c *conversation) has(kind flow.FactKind) bool { return c.said&(1<<kind) != 0 }
 
 // encrypted tells what encrypts the payload from this packet on.
 func (c *conversation) encrypted(how string) { c.tell(flow.FactEncrypted, how) }
@@ -190,7 +202,7 @@ func (c *conversation) doubtful(event flow.ControlEvent, since int64) {
 		c.announcement(c.asks, flow.Announcement{Event: event, Since: since})
 		return
 	}
-	for side := range c.ends {
+	for side := range c.ports {
 		if by := controlPort(c.proto, c.port(side)); by != flow.AnnouncedByNobody {
 			c.announcement(side^1, flow.Announcement{By: by, Event: event, Since: since})
 		}
@@ -244,7 +256,7 @@ func (c *conversation) announcement(orig int, a flow.Announcement) {
 	if a.By == flow.AnnouncedByNobody {
 		a.By = c.control
 	}
-	a.Orig, a.Resp = c.ends[orig], c.ends[orig^1]
+	a.Orig, a.Resp = c.end(orig), c.end(orig^1)
 	c.in.learn.Announcement(&a)
 }
 
@@ -266,40 +278,4 @@ func (c *conversation) unknown(heads ...[]byte) {
 	c.in.counters.Unknown++
 	c.add(flow.FactProtocol, 0, "unknown")
 	c.add(flow.FactPrintable, 0, strconv.Itoa(100*printable/all))
-}
-
-// list is conversations that may be let go, oldest first.
-type list struct {
-	first, last *conversation
-	n           int
-}
-
-func (l *list) add(c *conversation) {
-	c.before = l.last
-	if l.last != nil {
-		l.last.after = c
-	} else {
-		l.first = c
-	}
-	l.last = c
-	l.n++
-}
-
-// remove takes c out, if it is in.
-func (l *list) remove(c *conversation) {
-	if c.before == nil && l.first != c {
-		return
-	}
-	if c.before != nil {
-		c.before.after = c.after
-	} else {
-		l.first = c.after
-	}
-	if c.after != nil {
-		c.after.before = c.before
-	} else {
-		l.last = c.before
-	}
-	c.before, c.after = nil, nil
-	l.n--
 }

@@ -99,7 +99,7 @@ func (d *rpc) asked() bool { return len(d.calls) > 0 }
 // after says how it goes on behind a PDU: for the connection's life where it controls others.
 func (d *rpc) after(c *conversation) step {
 	d.pdus++
-	if len(d.contexts) == 0 && len(d.binds) == 0 && (d.pdus >= maxPDUs || c.said[flow.FactEncrypted] && c.said[flow.FactCleartext]) {
+	if len(d.contexts) == 0 && len(d.binds) == 0 && (d.pdus >= maxPDUs || c.has(flow.FactEncrypted) && c.has(flow.FactCleartext)) {
 		return done
 	}
 	return goOn
@@ -302,7 +302,7 @@ func (d *rpc) told(c *conversation, call *rpcCall, order binary.ByteOrder, read 
 	if whole := read(&found, &ndr{data: call.stub, order: order, wide: call.context.wide}); !whole || found.full {
 		d.lose(c)
 	}
-	server := c.ends[d.client^1].Addr()
+	server := c.addrs[d.client^1]
 	said := map[endpoint]bool{}
 	for _, p := range found.list {
 		for _, addr := range []netip.Addr{server, p.addr} {
@@ -311,7 +311,7 @@ func (d *rpc) told(c *conversation, call *rpcCall, order binary.ByteOrder, read 
 				continue
 			}
 			said[p] = true
-			c.announce(d.client, flow.Announcement{Until: c.packet.at + int64(rpcValid), Peer: c.ends[d.client].Addr(),
+			c.announce(d.client, flow.Announcement{Until: c.packet.at + int64(rpcValid), Peer: c.addrs[d.client],
 				To: netip.AddrPortFrom(addr, p.port), Proto: p.proto, What: p.what})
 		}
 	}

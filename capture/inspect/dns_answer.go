@@ -214,7 +214,7 @@ func (r *dnsRecords) teach(c *conversation, asker int, q dnsKind) {
 				last = h.name
 			}
 		}
-		n := flow.Name{Origin: origin, Asker: c.ends[asker].Addr(), Addr: addr, Until: validUntil(c.packet.at, min(ttl, h.ttl))}
+		n := flow.Name{Origin: origin, Asker: c.addrs[asker], Addr: addr, Until: validUntil(c.packet.at, min(ttl, h.ttl))}
 		if n.Name, ok = hostName(name); !ok || !addr.IsValid() {
 			continue
 		}

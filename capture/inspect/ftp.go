@@ -182,7 +182,7 @@ func (d *ftpDialogue) passive(c *conversation, code int, text []byte) {
 			return
 		}
 		if port, rest, ok := number(text[3:]); ok && bytes.HasPrefix(rest, []byte{text[0], ')'}) && port <= 65535 {
-			d.announce(c, d.client^1, netip.AddrPortFrom(c.ends[d.client^1].Addr(), uint16(port)), "extended passive")
+			d.announce(c, d.client^1, netip.AddrPortFrom(c.addrs[d.client^1], uint16(port)), "extended passive")
 		}
 	}
 }
@@ -191,8 +191,8 @@ func (d *ftpDialogue) passive(c *conversation, code int, text []byte) {
 // a translation the port is open at the latter, with a cluster or between two servers at the former, so both are told. A foreign
 // address with a port of a service is the attack of RFC 2577, section 3, and tells nothing.
 func (d *ftpDialogue) announce(c *conversation, side int, told netip.AddrPort, what string) {
-	own := c.ends[side].Addr()
-	a := flow.Announcement{By: flow.AnnouncedByFTP, Until: c.packet.at + ftpLife, Peer: c.ends[side^1].Addr(), Proto: flow.TCP, What: what}
+	own := c.addrs[side]
+	a := flow.Announcement{By: flow.AnnouncedByFTP, Until: c.packet.at + ftpLife, Peer: c.addrs[side^1], Proto: flow.TCP, What: what}
 	if told.Port() == 0 {
 		return
 	}

@@ -355,7 +355,7 @@ func kept(c *flow.Conn) flow.Conn {
 // each gives all conversations.
 func (h *heldConversations) each(yield func(*conversation) bool) {
 	for _, slot := range h.slots {
-		if slot != 0 && !yield(h.all[slot]) {
+		if slot != 0 && !yield(h.at(slot)) {
 			return
 		}
 	}

@@ -44,16 +44,17 @@ type Inspector struct {
 	learn    Learn
 	wish     func(*flow.Wish)
 	held     heldConversations
-	waiting  list // TCP, not recognised
-	overUDP  list // UDP, recognised and followed
+	waiting  queue // TCP, not recognised
+	overUDP  queue // UDP, recognised and followed
 	followed int
 	bytes    int           // in sides and states
 	free     *conversation // to be used again, linked by after
-	spare    [][]byte
+	spare    []*unread
 	dns      *dnsMessage // that is being read
 	now      int64       // the last usable packet time
 	counters Counters
-	touched  uint64 // keeps the loads that only warm the cache
+	touched  uint64          // keeps the loads that only warm the cache
+	touching []*conversation // scratch of Touch
 
 	// What is told to others, who have it during the call only: in memory that is used again and again.
 	wished flow.Wish
@@ -73,7 +74,7 @@ func New(t *flow.Told, l Learn, wish func(*flow.Wish)) *Inspector {
 	if wish == nil {
 		wish = func(*flow.Wish) {}
 	}
-	return &Inspector{told: t, learn: l, wish: wish, dns: newDNSMessage(), held: heldConversations{all: make([]*conversation, decided+1)}}
+	return &Inspector{told: t, learn: l, wish: wish, dns: newDNSMessage()}
 }
 
 // Counters are the numbers so far.
@@ -105,7 +106,7 @@ func (in *Inspector) Packet(o *flow.Offer, payload []byte) {
 // End tells that the connection of a record has ended: what is known of it by now is all there will be. The record may be another one's afterwards.
 func (in *Inspector) End(rec uint32) {
 	if c := in.held.of(rec); c != nil {
-		if len(c.sides[0].later)+len(c.sides[1].later) > 0 {
+		if len(c.sides[0].later())+len(c.sides[1].later()) > 0 {
 			in.lost(c) // bytes before them never came
 		} else {
 			in.conclude(c)
@@ -125,7 +126,7 @@ func (in *Inspector) packet(p *flow.Packet) packet {
 func (in *Inspector) open(o *flow.Offer) *conversation {
 	p := o.Packet
 	c := in.take()
-	c.rec, c.id, c.proto, c.ends = o.Record, o.Conn, p.Proto, ends(o)
+	c.rec, c.id, c.proto, c.ports, c.addrs = o.Record, o.Conn, p.Proto, [2]uint16{p.PortA, p.PortB}, addrs(o)
 	if p.Proto != flow.TCP {
 		return c
 	}
@@ -135,19 +136,18 @@ func (in *Inspector) open(o *flow.Offer) *conversation {
 		c.blind()
 	}
 	if in.waiting.n >= maxWaiting {
-		in.crowd(in.waiting.first)
+		in.crowd(in.waiting.oldest(&in.held))
 	}
 	in.held.put(c.rec, c.slot)
-	in.waiting.add(c)
+	in.waiting.add(&in.held, c)
 	return c
 }
 
-func ends(o *flow.Offer) [2]netip.AddrPort {
-	p := o.Packet
-	if p.Bits&flow.IPv6 != 0 {
-		return [2]netip.AddrPort{netip.AddrPortFrom(netip.AddrFrom16(o.Addr6[0]), p.PortA), netip.AddrPortFrom(netip.AddrFrom16(o.Addr6[1]), p.PortB)}
+func addrs(o *flow.Offer) [2]netip.Addr {
+	if o.Packet.Bits&flow.IPv6 != 0 {
+		return [2]netip.Addr{netip.AddrFrom16(o.Addr6[0]), netip.AddrFrom16(o.Addr6[1])}
 	}
-	return [2]netip.AddrPort{netip.AddrPortFrom(flow.Addr4(p.A), p.PortA), netip.AddrPortFrom(flow.Addr4(p.B), p.PortB)}
+	return [2]netip.Addr{flow.Addr4(o.Packet.A), flow.Addr4(o.Packet.B)}
 }
 
 // decide ends what inspection wants of a connection.
@@ -210,12 +210,12 @@ func (in *Inspector) follow(c *conversation) bool {
 			in.crowd(c)
 			return false
 		}
-		in.crowd(in.overUDP.first)
+		in.crowd(in.overUDP.oldest(&in.held))
 	}
 	in.followed++
 	c.followed = true
 	if c.proto != flow.TCP {
-		in.overUDP.add(c)
+		in.overUDP.add(&in.held, c)
 	}
 	in.held.put(c.rec, c.slot)
 	in.wished = flow.Wish{Conn: c.id, Record: c.rec, All: true}
@@ -232,7 +232,7 @@ func (in *Inspector) conclude(c *conversation) {
 		e.end(c)
 	}
 	if !c.known && c.proto == flow.TCP {
-		c.unknown(c.sides[0].buf, c.sides[1].buf)
+		c.unknown(c.sides[0].buf(), c.sides[1].buf())
 	}
 	if c.followed && c.proto != flow.TCP {
 		in.overUDP.remove(c)
@@ -257,9 +257,9 @@ func (in *Inspector) take() *conversation {
 		return in.held.make(in)
 	}
 	in.free = c.after
-	slot, later := c.slot, [2][]piece{c.sides[0].later[:0], c.sides[1].later[:0]}
+	slot := c.slot
 	*c = conversation{} // and not a literal with fields, which is put together elsewhere and copied
-	c.in, c.slot, c.sides[0].later, c.sides[1].later = in, slot, later[0], later[1]
+	c.in, c.slot = in, slot
 	return c
 }
 
@@ -267,7 +267,6 @@ func (in *Inspector) take() *conversation {
 func (in *Inspector) release(c *conversation) {
 	for i := range c.sides {
 		in.recycle(&c.sides[i])
-		clear(c.sides[i].later)
 	}
 	if r, ok := c.state.(*resolution); ok {
 		in.dns.recycle(r)

@@ -86,8 +86,8 @@ func TestMemoryOfIdle(t *testing.T) {
 		t.Errorf("%d followed, %d buffers to spare", h.inspector.followed, len(h.inspector.spare))
 	}
 	for c := range h.inspector.held.each {
-		if n := cap(c.sides[0].buf) + cap(c.sides[1].buf); n != 0 {
-			t.Errorf("%d bytes for nothing", n)
+		if c.sides[0].unread != nil || c.sides[1].unread != nil {
+			t.Errorf("memory for nothing: %+v", c.sides)
 		}
 	}
 	h.close(t)

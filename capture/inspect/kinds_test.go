@@ -42,7 +42,7 @@ var bareInspector = New(nil, Learn{}, nil)
 
 // conversationOn is one that is not read from packets.
 func conversationOn(port uint16, opener int) *conversation {
-	return &conversation{in: bareInspector, orig: opener, proto: flow.TCP, ends: [2]netip.AddrPort{netip.AddrPortFrom(testResp, port), netip.AddrPortFrom(testOrig, 49152)}}
+	return &conversation{in: bareInspector, orig: opener, proto: flow.TCP, addrs: [2]netip.Addr{testResp, testOrig}, ports: [2]uint16{port, 49152}}
 }
 
 // everyKind gives all protocols, whatever byte they say that they begin with.

@@ -133,7 +133,7 @@ func (d *ldap) read(c *conversation, from int, data []byte) (used int, next step
 	}
 	d.messages++
 	d.request(c, m)
-	if c.said[flow.FactCleartext] {
+	if c.has(flow.FactCleartext) {
 		return 0, done
 	}
 	return m.size, goOn

@@ -8,7 +8,7 @@ import (
 func (c *conversation) asker(side int) bool { return c.orig < 0 || c.orig == side }
 
 // heard gives what the other side has said so far and nobody has read.
-func (c *conversation) heard(side int) []byte { return c.sides[side^1].buf }
+func (c *conversation) heard(side int) []byte { return c.sides[side^1].buf() }
 
 // smtpFirst takes a command that only SMTP has, or a greeting with an answer behind it that no FTP server gives. A greeting alone is
 // that of either.

@@ -107,13 +107,13 @@ func announcePort(c *conversation, asker int, program, version uint32, proto flo
 		return
 	}
 	if !to.Addr().IsValid() || to.Addr().IsUnspecified() {
-		to = netip.AddrPortFrom(c.ends[asker^1].Addr(), to.Port())
+		to = netip.AddrPortFrom(c.addrs[asker^1], to.Port())
 	}
 	name, known := rpcPrograms[program]
 	if !known {
 		name = "program " + strconv.FormatUint(uint64(program), 10)
 	}
-	c.announce(asker, flow.Announcement{Until: c.packet.at + portmapValidity, Peer: c.ends[asker].Addr(), To: to, Proto: proto,
+	c.announce(asker, flow.Announcement{Until: c.packet.at + portmapValidity, Peer: c.addrs[asker], To: to, Proto: proto,
 		What: name + " v" + strconv.FormatUint(uint64(version), 10)})
 }
 

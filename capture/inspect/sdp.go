@@ -55,7 +55,7 @@ func announceMedia(c *conversation, from int, body []byte) {
 }
 
 func tellMedia(c *conversation, from int, addr netip.Addr, port int, tcp bool, what string) {
-	a := flow.Announcement{By: flow.AnnouncedBySIP, Until: c.packet.at + sipLife, Peer: c.ends[from^1].Addr(),
+	a := flow.Announcement{By: flow.AnnouncedBySIP, Until: c.packet.at + sipLife, Peer: c.addrs[from^1],
 		To: netip.AddrPortFrom(addr, uint16(port)), Proto: flow.UDP, What: what}
 	if tcp {
 		a.Proto = flow.TCP

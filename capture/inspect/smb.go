@@ -125,7 +125,7 @@ func (d *smb) read(c *conversation, from int, data []byte) (used int, next step)
 
 // end tells plain content that could have been the prelude of encryption, once none came.
 func (d *smb) end(c *conversation) {
-	if d.content.num == 0 || c.gap || c.said[flow.FactEncrypted] {
+	if d.content.num == 0 || c.gap || c.has(flow.FactEncrypted) {
 		return
 	}
 	c.packet = d.content

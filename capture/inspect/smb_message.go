@@ -123,7 +123,7 @@ func (d *smb) one2(c *conversation, m []byte) bool {
 	default:
 		d.content2(c, command, binary.LittleEndian.Uint32(m[36:]), body)
 	}
-	return !c.said[flow.FactCleartext]
+	return !c.has(flow.FactCleartext)
 }
 
 // content2 judges a plain request with content, where encryption was possible.

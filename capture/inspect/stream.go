@@ -11,12 +11,17 @@ type side struct {
 	next      uint32 // sequence number of the next byte wanted
 	acked     uint32 // what the other side has acknowledged, where next is known
 	at        int64  // when the last bytes in order came, or the conversation began to be read
-	started   bool   // next is known
-	refused   bool   // nothing recognises its first bytes
-	delivered bool   // bytes were read
 	skip      int    // bytes to come that nobody wants
-	buf       []byte // before next, not used up
-	later     []piece
+	unread    *unread
+	started   bool // next is known
+	refused   bool // nothing recognises its first bytes
+	delivered bool // bytes were read
+}
+
+// unread is bytes of a side that wait. Most sides never have any, and no memory for them.
+type unread struct {
+	buf   []byte // before next, not used up
+	later []piece
 }
 
 // piece is a segment that came before earlier ones.
@@ -26,9 +31,23 @@ type piece struct {
 	cut  bool // bytes are missing behind it: the capture cut the packet
 }
 
+func (s *side) buf() []byte {
+	if s.unread == nil {
+		return nil
+	}
+	return s.unread.buf
+}
+
+func (s *side) later() []piece {
+	if s.unread == nil {
+		return nil
+	}
+	return s.unread.later
+}
+
 func (s *side) size() int {
-	n := len(s.buf)
-	for _, p := range s.later {
+	n := len(s.buf())
+	for _, p := range s.later() {
 		n += len(p.data)
 	}
 	return n
@@ -49,7 +68,7 @@ func (c *conversation) start(o *flow.Offer) {
 
 // lacks says whether bytes of a side are missing that others follow, or that the other side has: all but one, which stands for a FIN.
 func (s *side) lacks() bool {
-	return len(s.later) > 0 || s.started && int32(s.acked-s.next) > 1
+	return len(s.later()) > 0 || s.started && int32(s.acked-s.next) > 1
 }
 
 // segment puts a TCP payload in its place and reads what is in order then.
@@ -65,7 +84,7 @@ func (in *Inspector) segment(c *conversation, p *flow.Packet, from int, data []b
 	if !s.started || c.orig < 0 && !s.delivered && int32(seq-s.next) > 0 {
 		s.next, s.started = seq, true
 	}
-	if seq == s.next && len(s.later) == 0 && !cut {
+	if seq == s.next && len(s.later()) == 0 && !cut {
 		s.next += uint32(len(data))
 		in.deliver(c, from, data)
 		return
@@ -74,19 +93,21 @@ func (in *Inspector) segment(c *conversation, p *flow.Packet, from int, data []b
 		in.lost(c)
 		return
 	}
-	open := true
-	for open && len(s.later) > 0 && int32(s.later[0].seq-s.next) <= 0 {
-		piece := s.later[0]
-		s.later = slices.Delete(s.later, 0, 1)
+	for len(s.later()) > 0 && int32(s.unread.later[0].seq-s.next) <= 0 {
+		piece := s.unread.later[0]
+		s.unread.later = slices.Delete(s.unread.later, 0, 1)
 		in.bytes -= len(piece.data)
 		old := int(s.next - piece.seq)
 		s.next += uint32(max(len(piece.data)-old, 0))
-		open = in.deliver(c, from, piece.data[min(old, len(piece.data)):])
-		if open && piece.cut {
+		if !in.deliver(c, from, piece.data[min(old, len(piece.data)):]) {
+			return
+		}
+		if piece.cut {
 			in.lost(c)
 			return
 		}
 	}
+	in.tidy(s)
 }
 
 // place keeps a segment as a piece, in order of sequence numbers; false where too much waits already, or the segment is far from what is wanted.
@@ -95,21 +116,22 @@ func (s *side) place(in *Inspector, seq uint32, data []byte, cut bool) bool {
 	if ahead <= 0 && int(-ahead) >= len(data) && !cut {
 		return true // seen before
 	}
-	waiting := 0
-	for _, p := range s.later {
+	later, waiting := s.later(), 0
+	for _, p := range later {
 		waiting += len(p.data)
 	}
-	if ahead < -maxLater || ahead > maxLater+maxHead || ahead > 0 && (waiting+len(data) > maxLater || len(s.later) >= maxPieces) || in.bytes+len(data) > maxHeld {
+	if ahead < -maxLater || ahead > maxLater+maxHead || ahead > 0 && (waiting+len(data) > maxLater || len(later) >= maxPieces) || in.bytes+len(data) > maxHeld {
 		return false
 	}
-	i := len(s.later)
-	for i > 0 && int32(s.later[i-1].seq-seq) > 0 {
+	i := len(later)
+	for i > 0 && int32(later[i-1].seq-seq) > 0 {
 		i--
 	}
 	if ahead > 0 {
 		data = slices.Clone(data)
 	}
-	s.later = slices.Insert(s.later, i, piece{seq, data, cut})
+	u := in.unread(s)
+	u.later = slices.Insert(u.later, i, piece{seq, data, cut})
 	in.bytes += len(data)
 	return true
 }
@@ -124,10 +146,10 @@ func (in *Inspector) deliver(c *conversation, from int, data []byte) bool {
 	}
 	data = data[s.skip:]
 	s.skip = 0
-	if len(s.buf) > 0 {
-		s.buf = append(s.buf, data...)
+	if len(s.buf()) > 0 {
+		s.unread.buf = append(s.unread.buf, data...)
 		in.bytes += len(data)
-		data = s.buf
+		data = s.unread.buf
 	}
 	for {
 		turn := c.turns
@@ -135,7 +157,7 @@ func (in *Inspector) deliver(c *conversation, from int, data []byte) bool {
 			return false
 		}
 		from ^= 1
-		data = c.sides[from].buf
+		data = c.sides[from].buf()
 		if c.turns == turn || len(data) == 0 {
 			return true
 		}
@@ -174,7 +196,7 @@ func (in *Inspector) read(c *conversation, from int, data []byte) bool {
 	if in.held.of(c.rec) != c {
 		return false
 	}
-	if len(data) > maxHead || in.bytes+len(data)-len(s.buf) > maxHeld {
+	if len(data) > maxHead || in.bytes+len(data)-len(s.buf()) > maxHeld {
 		in.lost(c)
 		return false
 	}
@@ -184,29 +206,48 @@ func (in *Inspector) read(c *conversation, from int, data []byte) bool {
 
 // hold keeps the unread bytes of a side, which may be a part of those that it has kept.
 func (in *Inspector) hold(s *side, data []byte) {
-	in.bytes += len(data) - len(s.buf)
-	switch n := len(in.spare); {
-	case len(data) == 0:
-		in.recycle(s)
+	if len(data) == 0 && s.unread == nil {
 		return
-	case s.buf == nil && n > 0:
-		s.buf, in.spare = in.spare[n-1], in.spare[:n-1]
 	}
-	s.buf = append(s.buf[:0], data...)
+	u := in.unread(s)
+	in.bytes += len(data) - len(u.buf)
+	u.buf = append(u.buf[:0], data...)
+	in.tidy(s)
 }
 
-// recycle takes the memory of a side that holds nothing any more.
-func (in *Inspector) recycle(s *side) {
-	if n := cap(s.buf); n > 0 && n <= 2*maxHead && len(in.spare) < maxSpare {
-		in.spare = append(in.spare, s.buf[:0])
+// unread is what waits of a side, to which more will be added.
+func (in *Inspector) unread(s *side) *unread {
+	if n := len(in.spare); s.unread != nil {
+		return s.unread
+	} else if n > 0 {
+		s.unread, in.spare = in.spare[n-1], in.spare[:n-1]
+	} else {
+		s.unread = new(unread)
 	}
-	s.buf = nil
+	return s.unread
+}
+
+// tidy takes the memory of a side of which nothing waits.
+func (in *Inspector) tidy(s *side) {
+	if u := s.unread; u != nil && len(u.buf)+len(u.later) == 0 {
+		in.recycle(s)
+	}
+}
+
+// recycle takes the memory of a side.
+func (in *Inspector) recycle(s *side) {
+	if u := s.unread; u != nil && cap(u.buf) <= 2*maxHead && len(in.spare) < maxSpare {
+		clear(u.later)
+		u.buf, u.later = u.buf[:0], u.later[:0]
+		in.spare = append(in.spare, u)
+	}
+	s.unread = nil
 }
 
 // catchUp gives a dialogue that begins what the other side has said before, so that it reads in the order of the capture. It returns false
 // where the conversation is concluded.
 func (in *Inspector) catchUp(c *conversation, from int) bool {
-	said := c.sides[from].buf
+	said := c.sides[from].buf()
 	if c.catching || len(said) == 0 {
 		return true
 	}

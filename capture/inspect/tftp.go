@@ -75,7 +75,7 @@ func askTFTP(c *conversation, from int, what byte) answer {
 		return yes
 	}
 	c.state = n
-	c.announce(from, flow.Announcement{Until: c.packet.at + tftpPatience, Peer: c.ends[from].Addr(), To: netip.AddrPortFrom(c.ends[from^1].Addr(), 0),
+	c.announce(from, flow.Announcement{Until: c.packet.at + tftpPatience, Peer: c.addrs[from], To: netip.AddrPortFrom(c.addrs[from^1], 0),
 		Proto: flow.UDP, What: [...]string{tftpRead: "read", tftpWrite: "write"}[what]})
 	return follow
 }
