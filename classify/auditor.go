@@ -36,6 +36,7 @@ type Auditor struct {
 
 	from, until int64 // the period
 	rank        map[*rules.Pack]int
+	numbers     map[*rules.Flow]uint64
 	hours       bool                                // the site limits the hours of flows
 	peopled     map[*rules.Host]map[netip.Addr]bool // hosts declared by prefix or range: the addresses that they name exactly
 	people      map[*rules.Host][]party             // set by Finish: who was seen of each host entry
@@ -67,11 +68,14 @@ type Auditor struct {
 
 // New returns an Auditor for the compiled rules. set.Site may be nil: then ports are judged, roles are not.
 func New(set *rules.Set, o Options) *Auditor {
-	a := &Auditor{set: set, opts: o, rank: map[*rules.Pack]int{}, peopled: peopledHosts(set.Site), stated: map[*rules.Host][]netip.Addr{}, plans: map[planKey]*plan{}}
+	a := &Auditor{set: set, opts: o, rank: map[*rules.Pack]int{}, numbers: map[*rules.Flow]uint64{}, peopled: peopledHosts(set.Site), stated: map[*rules.Host][]netip.Addr{}, plans: map[planKey]*plan{}}
 	a.from, a.until = asked(set, o.Filter)
 	a.hours = set.Site != nil && len(set.Site.Hours) > 0
 	for i, p := range set.Packs {
 		a.rank[p] = i
+		for _, f := range p.Flows {
+			a.numbers[f] = uint64(len(a.numbers))
+		}
 	}
 	a.dynamic = newDynamics()
 	a.findings = newFindings(o.Attempts)

@@ -80,14 +80,14 @@ func (e *encryptions) add(a *Auditor, c *flow.Conn, j *judged, p *payload) {
 		return
 	}
 	o := j.option
-	f := j.memo.payloads
-	if f == nil {
-		if f = e.flows[j.flow]; f == nil {
-			f = &flowPayloads{demand: o.demand, encrypted: map[string]*tally{}, clear: map[string]*tally{}}
-			e.flows[j.flow] = f
+	k := a.kept(o)
+	if k.payloads == nil {
+		if k.payloads = e.flows[j.flow]; k.payloads == nil {
+			k.payloads = &flowPayloads{demand: o.demand, encrypted: map[string]*tally{}, clear: map[string]*tally{}}
+			e.flows[j.flow] = k.payloads
 		}
-		j.memo.payloads = f
 	}
+	f := k.payloads
 	switch {
 	case j.opens&openEncryption != 0:
 		b := p.blank(c)

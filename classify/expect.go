@@ -125,10 +125,10 @@ func (e *expectations) credit(a *Auditor, c *flow.Conn, j *judged, o *option, v 
 	}
 	from, to := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
 	if !o.Reversed {
-		e.track(a, c, j, e.row(j, c, o, v, from, false), o, v, from, to, s, named)
+		e.track(a, c, j, e.row(a, c, j, o, v, from, false), o, v, from, to, s, named)
 	}
 	if o.Reversed || o.Flow.Originator == "either" && holds(v.resp, o.fromRoles) {
-		e.track(a, c, j, e.row(j, c, o, v, to, true), o, v, to, from, s, named)
+		e.track(a, c, j, e.row(a, c, j, o, v, to, true), o, v, to, from, s, named)
 	}
 }
 
@@ -143,7 +143,7 @@ func holds(m *rules.Membership, roles []string) bool {
 }
 
 // row is what the originating end of an expectation did on its flow, and the flow's samples; nil where there is no room.
-func (e *expectations) row(j *judged, c *flow.Conn, o *option, v *view, who party, byResp bool) memoRow {
+func (e *expectations) row(a *Auditor, c *flow.Conn, j *judged, o *option, v *view, who party, byResp bool) memoRow {
 	var place *memoRow
 	if !v.flipped && v.from == c.Orig {
 		place = j.memo.row(o, byResp)
@@ -152,25 +152,53 @@ func (e *expectations) row(j *judged, c *flow.Conn, o *option, v *view, who part
 		return *place
 	}
 	j.memo.loose = j.memo.loose || place == nil
-	r := memoRow{option: o, byResp: byResp}
-	key := expectKey{o.Flow, who}
-	if r.tracked = e.rows[key]; r.tracked == nil {
-		if len(e.rows) >= maxTracked {
-			e.unkept++
-			j.memo.loose = true
-			return r
-		}
-		r.tracked = &tracked{}
-		e.rows[key] = r.tracked
+	at := v.fromEnd
+	if byResp {
+		at = v.toEnd
 	}
-	if r.samples = e.samples[o.Flow]; r.samples == nil {
-		r.samples = new([]seen)
-		e.samples[o.Flow] = r.samples
+	u := &usage{}
+	if e == &a.expect {
+		u = a.usage(o, who, at)
+	}
+	r := memoRow{option: o, byResp: byResp, tracked: e.tracked(u, expectKey{o.Flow, who})}
+	if r.tracked == nil {
+		e.unkept++
+		j.memo.loose = true
+		return r
 	}
 	if place != nil {
 		*place = r
 	}
 	return r
+}
+
+// tracked is that of a key, nil where there is no room; u remembers it.
+func (e *expectations) tracked(u *usage, key expectKey) *tracked {
+	if u.tracked != nil {
+		return u.tracked
+	}
+	t := e.rows[key]
+	if t == nil && len(e.rows) < maxTracked {
+		t = &tracked{}
+		e.rows[key] = t
+	}
+	u.tracked = t
+	return t
+}
+
+// samplesAt is where connections that satisfied an option's flow are kept.
+func (e *expectations) samplesAt(a *Auditor, o *option) *[]seen {
+	k, f := &kept{}, o.Flow
+	if e == &a.expect {
+		k = a.kept(o)
+	}
+	if k.samples == nil {
+		if k.samples = e.samples[f]; k.samples == nil {
+			k.samples = new([]seen)
+			e.samples[f] = k.samples
+		}
+	}
+	return k.samples
 }
 
 // samplesOf are connections that satisfied a flow.
@@ -195,7 +223,8 @@ func (e *expectations) track(a *Auditor, c *flow.Conn, j *judged, r memoRow, o *
 	if s == showsUse {
 		t.proxied = t.proxied || o.Proxied
 		a.schedules.use(a, expectKey{o.Flow, from}, c)
-		*r.samples = keepFirst(*r.samples, maxSamples, c, v)
+		samples := e.samplesAt(a, o)
+		*samples = keepFirst(*samples, maxSamples, c, v)
 	}
 	if allPorts(o.Flow) {
 		for _, r := range a.set.PortsOf(o.Flow, v.resp.Host) {

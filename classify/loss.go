@@ -57,11 +57,14 @@ func (l *losses) add(a *Auditor, c *flow.Conn, j *judged) {
 	}
 	v, s, stated := &j.view, j.memo.loss, j.memo.stated
 	if s == nil {
-		from, to := v.from.Addr(), v.to.Addr()
-		before := l.unkept
-		s = l.of(networkPair{a.end(from, c.First).network, a.end(to, c.First).network}.ordered())
-		stated = a.set.Sees(from, to) == rules.Seen
-		if l.unkept == before {
+		b := a.between(v.fromEnd, v.toEnd)
+		if s, stated = b.loss, a.set.Sees(v.from.Addr(), v.to.Addr()) == rules.Seen; s == nil {
+			before := l.unkept
+			if s = l.of(networkPair{b.from, b.to}.ordered()); l.unkept == before {
+				b.loss = s
+			}
+		}
+		if b.loss != nil {
 			j.memo.loss, j.memo.stated = s, stated
 		}
 	}

@@ -17,6 +17,8 @@ type view struct {
 	named      knownBy // what identifies the responder, beside its address
 	flipped    bool    // the connection's ends are exchanged: its originator is a guess, and this is the other one
 	sure       bool    // who opened the connection is known
+
+	fromEnd, toEnd *endpoint // of the addresses
 }
 
 func (v *view) origEnd() rules.End { return rules.End{Addr: v.from.Addr(), Of: v.orig} }
@@ -25,14 +27,14 @@ func (v *view) respEnd() rules.End { return rules.End{Addr: v.to.Addr(), Of: v.r
 // viewOf is the connection as the capture layer saw it, turned where the other end opened it for certain: where a broadcast or multicast address, which opens
 // nothing, would be its originator, and where a TFTP request announced it.
 func (a *Auditor) viewOf(c *flow.Conn, r *route) view {
-	if r.groups || a.transfer(c) {
+	if r.from.group || a.transfer(c) {
 		a.current = nil
 		v := a.flippedView(c)
 		v.flipped, v.sure = false, true
 		return v
 	}
 	a.current = r
-	return view{from: c.Orig, to: c.Resp, orig: r.from.of, resp: r.respOf, port: r.inner, sure: r.group || !c.KnownBy.Uncertain()}
+	return view{from: c.Orig, to: c.Resp, orig: r.from.of, resp: r.respOf, port: r.inner, sure: r.group || !c.KnownBy.Uncertain(), fromEnd: r.from, toEnd: r.to}
 }
 
 // isGroup is true for multicast addresses and for the broadcast addresses of the site's networks.
@@ -41,14 +43,15 @@ func isGroup(m *rules.Membership, a netip.Addr) bool {
 }
 
 func (a *Auditor) flippedView(c *flow.Conn) view {
-	v := view{from: c.Resp, to: c.Orig, orig: a.end(c.Resp.Addr(), c.First).of, flipped: true}
+	v := view{from: c.Resp, to: c.Orig, flipped: true, fromEnd: a.end(c.Resp.Addr(), c.First), toEnd: a.end(c.Orig.Addr(), c.First)}
+	v.orig = v.fromEnd.of
 	v.resp, v.port = a.set.Responder(c.Orig, c.First)
 	return v
 }
 
 // turned is the connection with its ends exchanged, at the same responder port.
 func (v *view) turned() view {
-	return view{orig: v.resp, resp: v.orig, from: v.to, to: v.from, port: v.port, sure: v.sure}
+	return view{orig: v.resp, resp: v.orig, from: v.to, to: v.from, port: v.port, sure: v.sure, fromEnd: v.toEnd, toEnd: v.fromEnd}
 }
 
 // translated is true where the originator's address stands for another: its source port is the translator's.
@@ -73,8 +76,9 @@ type plan struct {
 // option is a flow that may cover a connection, with what judging needs of it.
 type option struct {
 	rules.Candidate
-	order         int // in its plan, best first
-	rank          int // order of --rules
+	order         int    // in its plan, best first
+	rank          int    // order of --rules
+	number        uint64 // of the flow
 	fromRoles     []string
 	sources       []rules.PortRange
 	anySource     bool
@@ -88,6 +92,7 @@ type option struct {
 	steady        bool              // the condition is the same at all times
 	alone         bool              // a product's, and in no pair of coupled flows
 	paired        bool              // in one
+	kept          kept
 }
 
 // plan is what the rules say of a connection in one orientation. That of its route is remembered there.
@@ -145,7 +150,7 @@ func (a *Auditor) newPlan(k planKey, v *view) *plan {
 }
 
 func (a *Auditor) newOption(cand rules.Candidate, orig *rules.Host, proto flow.Proto, order int) option {
-	o := option{Candidate: cand, order: order, rank: a.rank[cand.Flow.Pack], anySource: true, fromRoles: cand.Flow.FromRoles()}
+	o := option{Candidate: cand, order: order, rank: a.rank[cand.Flow.Pack], number: a.numbers[cand.Flow], anySource: true, fromRoles: cand.Flow.FromRoles()}
 	if proto.HasPorts() {
 		o.sources, o.anySource = a.set.SourcePorts(orig, cand.Flow)
 	}

@@ -60,24 +60,29 @@ func (m *matrix) add(a *Auditor, c *flow.Conn, j *judged) {
 	if a.set.Site == nil {
 		return
 	}
-	if j.memo.cell != nil {
-		j.memo.cell.add(c)
-		return
-	}
-	k := matrixKey{from: m.role(j.view.orig), to: m.role(j.view.resp), flow: j.flow, port: -1, verdict: j.verdict}
+	k, v := matrixKey{flow: j.flow, port: -1, verdict: j.verdict}, &j.view
 	if j.flow == nil {
-		k.proto, k.port = c.Proto, servicePort(c, &j.view)
+		k.proto, k.port = c.Proto, servicePort(c, v)
 	}
+	last := &matrixCell{}
 	if o := j.option; o != nil && !j.why.reversed() {
-		k.from, k.to = played(o.From, k.from), played(o.To, k.to)
+		k.from, k.to, last = played(o.From), played(o.To), &a.kept(o).cell
 	}
-	t := m.cell(k)
-	if t == nil {
-		j.memo.loose = true
-		return
+	if k.from == "" {
+		k.from = m.roleAt(v.orig, v.fromEnd)
 	}
-	t.add(c)
-	j.memo.cell = t
+	if k.to == "" {
+		k.to = m.roleAt(v.resp, v.toEnd)
+	}
+	if last.sum == nil || last.from != k.from || last.to != k.to || last.verdict != k.verdict {
+		before := m.unkept
+		if *last = (matrixCell{k.from, k.to, k.verdict, m.cell(k)}); m.unkept != before {
+			j.memo.loose = true
+			return
+		}
+	}
+	last.sum.add(c)
+	j.memo.cell = last.sum
 }
 
 // reversed is a deviation of which the originator plays the flow's responder.
@@ -103,12 +108,23 @@ func (m *matrix) cell(k matrixKey) *tally {
 	return t
 }
 
-// played is the role by which an end plays in a flow; a flow of any host says less than what the host is.
-func played(r rules.HeldRole, otherwise string) string {
+// played is the role by which an end plays in a flow; "" for a flow of any host, which says less than what the host is.
+func played(r rules.HeldRole) string {
 	if r.By == rules.ByReserved {
-		return otherwise
+		return ""
 	}
 	return r.Role
+}
+
+// roleAt is role for what is known of an address.
+func (m *matrix) roleAt(of *rules.Membership, at *endpoint) string {
+	if of != at.of {
+		return m.role(of)
+	}
+	if at.role == "" {
+		at.role = m.role(of)
+	}
+	return at.role
 }
 
 // role is the first role that an address holds, else what the site knows of it.

@@ -14,20 +14,15 @@ const (
 	maxNames      = 1 << 18 // all; beyond it the oldest is forgotten
 	maxNamesOf    = 16      // of one address, as one host knows it, each as often as it was told anew; beyond it times of the same name become one, else the oldest is forgotten
 	maxNameIssues = 1 << 12 // claims that contradict DNS, and names at other addresses than documented
-	maxTogether   = 4       // documented names of one address of which none is told from the others
 )
 
-// nameKey is an address as one host knows it; a zero asker is everybody.
-type nameKey struct {
-	asker party
-	addr  netip.Addr
-}
-
-// aliases are the names of an address as one host knows it.
+// aliases are the names of an address as one host knows it: two lines of the cache, where it knows one.
 type aliases struct {
-	list []alias
-	one  [1]alias // most have one
-	gone bool     // all were forgotten: there may be others under the key
+	addr  netip.Addr
+	asker uint32 // its number
+	life  uint32 // how often all were forgotten: then there may be others under the key, and another key here
+	list  []alias
+	one   [1]alias // most have one
 }
 
 // alias is one name of an address.
@@ -41,44 +36,30 @@ type alias struct {
 
 func (k *alias) valid(at int64) bool { return k.from <= at && at <= k.until }
 
-// knownBy says what identifies a responder whose role has documented names.
-type knownBy uint8
-
-const (
-	byNothing knownBy = iota // no name is documented
-	byName
-	byClaim
-	byAddress
-	numKnownBy = iota
-)
-
-var knownByNames = [numKnownBy]string{"", "name", "claim", "address"}
-
-func (k knownBy) String() string { return knownByNames[k] }
-
 // names is who knows which addresses by which names.
 type names struct {
-	known  map[nameKey]*aliases
-	grown  uint64    // generation: how often known got another key
-	meant  uint64    // generation: how often a name with a meaning was learned
-	order  []nameKey // of the names in known, oldest first from next on
-	next   int
-	told   map[askedKey]*answered
-	claims map[claimKey]*claim
-	drifts map[driftKey]*drift
-	unkept uint64 // valid names that were forgotten, and issues and answers without room
+	seeds   seeds
+	askers  askers
+	known   index // of entries
+	entries slab[aliases]
+	free    []uint32 // entries without names
+	grown   uint64   // generation: how often known got another key
+	meant   uint64   // generation: how often a name with a meaning was learned
+	order   []uint32 // entries of the names in known, oldest first from next on
+	next    int
+	told    index // of answers
+	answers slab[answered]
+	numbers map[string]uint32 // of names in answers
+	claims  map[claimKey]*claim
+	drifts  map[driftKey]*drift
+	unkept  uint64 // valid names that were forgotten, and issues and answers without room
 }
 
-type askedKey struct {
-	asker party
-	name  string
-	six   bool // an IPv4 answer says nothing against an IPv6 address
-}
-
-// answered is the last address that DNS told a host for a name that it asked for.
+// answered is the last address that DNS told a host for a name that it asked for. An IPv4 answer says nothing against an IPv6 address: each has its own.
 type answered struct {
 	addr        netip.Addr
 	from, until int64
+	asker, name uint32 // their numbers
 }
 
 type claimKey struct {
@@ -112,30 +93,32 @@ type drift struct {
 }
 
 func newNames() names {
-	return names{known: map[nameKey]*aliases{}, told: map[askedKey]*answered{}, claims: map[claimKey]*claim{}, drifts: map[driftKey]*drift{}}
+	return names{seeds: newSeeds(), askers: askers{numbers: map[party]uint32{}}, known: newIndex(), told: newIndex(), numbers: map[string]uint32{}, claims: map[claimKey]*claim{}, drifts: map[driftKey]*drift{}}
 }
 
 // LearnName takes a name as it is seen, before connections that begin later are observed. It keeps nothing of n but its strings.
 func (a *Auditor) LearnName(n *flow.Name) {
-	key := nameKey{addr: n.Addr.Unmap().WithZone("")}
+	addr := n.Addr.Unmap().WithZone("")
 	k := alias{name: n.Name, chain: n.Chain, origin: n.Origin, from: n.At, until: n.Until, means: a.meaning(n)}
+	var who party // everybody
 	if n.Asker.IsValid() {
-		key.asker = a.partyAt(n.Asker, n.At)
+		who = a.partyAt(n.Asker, n.At)
 	}
 	if k.until == 0 {
 		k.until = 1<<63 - 1
 	}
-	at := a.names.learn(key, k)
+	asker := a.names.askers.number(who)
+	at := a.names.learn(asker, addr, &k)
 	if n.Origin == flow.NameDNS {
 		if at.told == nil {
-			at.told = a.names.asked(askedKey{key.asker, n.Name, key.addr.Is6()})
+			at.told = a.names.asked(asker, n.Name, addr)
 		}
 		if at.told != nil {
-			at.told.answer(answered{key.addr, k.from, k.until})
+			at.told.answer(addr, k.from, k.until)
 		}
 	}
-	if n.Origin == flow.NameDNS && k.means != nil && len(k.means.Stated()) > 0 && !k.means.Documents(key.addr) && n.At >= a.from && n.At < a.until {
-		a.names.drift(n, key, k.means)
+	if n.Origin == flow.NameDNS && k.means != nil && len(k.means.Stated()) > 0 && !k.means.Documents(addr) && n.At >= a.from && n.At < a.until {
+		a.names.drift(n, who, addr, k.means)
 	}
 }
 
@@ -148,14 +131,13 @@ func (a *Auditor) meaning(n *flow.Name) *rules.Meaning {
 }
 
 // learn adds a name, or prolongs one that is known, and gives it, until another is learned.
-func (n *names) learn(key nameKey, k alias) *alias {
-	held := n.known[key]
-	if held == nil {
-		held = &aliases{}
-		held.list = held.one[:0]
-		n.known[key] = held
-		n.grown++
+func (n *names) learn(asker uint32, addr netip.Addr, k *alias) *alias {
+	hash := n.seeds.ofAddr(asker, addr)
+	entry, ok := n.find(hash, asker, addr)
+	if !ok {
+		entry = n.enter(hash, asker, addr)
 	}
+	held := n.entries.at(entry)
 	list := held.list
 	for i := range list {
 		old := &list[i]
@@ -176,12 +158,12 @@ func (n *names) learn(key nameKey, k alias) *alias {
 		}
 		i := oldest(list)
 		n.forget(&list[i], k.from)
-		list[i] = k
+		list[i] = *k
 		return &list[i]
 	}
-	held.list = append(list, k)
+	held.list = append(list, *k)
 	learned := &held.list[len(list)]
-	n.order = append(n.order, key)
+	n.order = append(n.order, entry)
 	if len(n.order)-n.next > maxNames {
 		n.drop(n.order[n.next], k.from)
 		n.next++
@@ -192,47 +174,101 @@ func (n *names) learn(key nameKey, k alias) *alias {
 	return learned
 }
 
-// asked is where the last answer to a host's question is kept, for good; nil where there is no room.
-func (n *names) asked(k askedKey) *answered {
-	t := n.told[k]
-	if t == nil {
-		if len(n.told) >= maxNames {
-			n.unkept++
-			return nil
-		}
-		t = &answered{from: math.MinInt64, until: math.MinInt64}
-		n.told[k] = t
+// find gives the entry of an address as an asker knows it.
+func (n *names) find(hash uint64, asker uint32, addr netip.Addr) (uint32, bool) {
+	return n.known.find(hash, func(entry uint32) bool {
+		held := n.entries.at(entry)
+		return held.asker == asker && held.addr == addr
+	})
+}
+
+// enter makes an entry without names.
+func (n *names) enter(hash uint64, asker uint32, addr netip.Addr) (entry uint32) {
+	if last := len(n.free) - 1; last >= 0 {
+		entry, n.free = n.free[last], n.free[:last]
+	} else {
+		entry = n.entries.add()
 	}
+	held := n.entries.at(entry)
+	held.asker, held.addr, held.list = asker, addr, held.one[:0]
+	n.askers.use(asker)
+	n.known.add(hash, entry)
+	n.grown++
+	return entry
+}
+
+// asked is where the last answer to a host's question is kept, for good; nil where there is no room.
+func (n *names) asked(asker uint32, name string, addr netip.Addr) *answered {
+	number, met := n.numbers[name]
+	if t := n.answer(asker, number, addr.Is6()); met && t != nil {
+		return t
+	}
+	if n.told.used >= maxNames {
+		n.unkept++
+		return nil
+	}
+	if !met {
+		number = uint32(len(n.numbers))
+		n.numbers[name] = number
+	}
+	entry := n.answers.add()
+	t := n.answers.at(entry)
+	*t = answered{addr: addr, from: math.MinInt64, until: math.MinInt64, asker: asker, name: number}
+	n.askers.use(asker)
+	n.told.add(n.seeds.ofName(asker, number), entry)
 	return t
 }
 
-func (t *answered) answer(given answered) {
-	if t.addr == given.addr && given.from <= t.until {
-		given.from = t.from
+// answer finds the last answer to a host's question, by numbers; nil where there is none.
+func (n *names) answer(asker, name uint32, six bool) *answered {
+	entry, ok := n.told.find(n.seeds.ofName(asker, name), func(entry uint32) bool {
+		t := n.answers.at(entry)
+		return t.asker == asker && t.name == name && t.addr.Is6() == six
+	})
+	if !ok {
+		return nil
 	}
-	*t = given
+	return n.answers.at(entry)
+}
+
+func (t *answered) answer(addr netip.Addr, from, until int64) {
+	if t.addr == addr && from <= t.until {
+		from = t.from
+	}
+	t.addr, t.from, t.until = addr, from, until
 }
 
 // knownTo gives the names of an address as a host knows it; none where it knows none.
-func (n *names) knownTo(key nameKey) []alias {
-	if held := n.known[key]; held != nil {
+func (n *names) knownTo(who party, addr netip.Addr) []alias {
+	if held := n.heldBy(who, addr); held != nil {
 		return held.list
+	}
+	return nil
+}
+
+func (n *names) heldBy(who party, addr netip.Addr) *aliases {
+	if asker, ok := n.askers.numbers[who]; ok {
+		if entry, ok := n.find(n.seeds.ofAddr(asker, addr), asker, addr); ok {
+			return n.entries.at(entry)
+		}
 	}
 	return nil
 }
 
 // alongRoute is knownTo for the responder of a route and its originator.
 func (n *names) alongRoute(r *route) []alias {
-	if r.known != nil && !r.known.gone {
+	switch {
+	case r.known != nil && r.asked == uint64(r.known.life):
 		return r.known.list
-	}
-	if r.asked == n.grown+1 {
+	case r.known == nil && r.asked == n.grown+1:
 		return nil
 	}
-	r.known, r.asked = n.known[nameKey{r.from.who, r.resp}], n.grown+1
+	r.known = n.heldBy(r.from.who, r.to.addr)
 	if r.known == nil {
+		r.asked = n.grown + 1
 		return nil
 	}
+	r.asked = uint64(r.known.life)
 	return r.known.list
 }
 
@@ -253,19 +289,21 @@ func (n *names) forget(k *alias, now int64) {
 	}
 }
 
-// drop forgets the oldest name of a key.
-func (n *names) drop(key nameKey, now int64) {
-	held := n.known[key]
+// drop forgets the oldest name of an entry.
+func (n *names) drop(entry uint32, now int64) {
+	held := n.entries.at(entry)
 	i := oldest(held.list)
 	n.forget(&held.list[i], now)
 	if held.list = slices.Delete(held.list, i, i+1); len(held.list) == 0 {
-		held.gone = true
-		delete(n.known, key)
+		n.known.remove(n.seeds.ofAddr(held.asker, held.addr), entry)
+		n.askers.release(held.asker)
+		*held = aliases{life: held.life + 1}
+		n.free = append(n.free, entry)
 	}
 }
 
-func (n *names) drift(name *flow.Name, key nameKey, m *rules.Meaning) {
-	k := driftKey{name.Name, key.addr}
+func (n *names) drift(name *flow.Name, who party, addr netip.Addr, m *rules.Meaning) {
+	k := driftKey{name.Name, addr}
 	d := n.drifts[k]
 	if d == nil {
 		if len(n.drifts) >= maxNameIssues {
@@ -276,149 +314,6 @@ func (n *names) drift(name *flow.Name, key nameKey, m *rules.Meaning) {
 		n.drifts[k] = d
 	}
 	if len(d.askers) < maxOpenHosts {
-		d.askers[key.asker] = true
+		d.askers[who] = true
 	}
-}
-
-// identify gives a responder the roles of its names: those that DNS told this originator before the connection, of several the one that the
-// originator claims; else the one that it claims, unless DNS told it another. A host of the site keeps its own roles.
-func (a *Auditor) identify(c *flow.Conn, v *view) {
-	if !a.set.HasNames() || len(a.names.known) == 0 && len(c.Facts) == 0 || v.resp.Translation != "" {
-		return
-	}
-	r := a.current
-	if v != &a.views[0] {
-		r = nil
-	}
-	var list []alias
-	if r != nil {
-		list = a.names.alongRoute(r)
-	} else {
-		list = a.names.knownTo(nameKey{a.partyOf(v.orig, v.from.Addr()), v.to.Addr()})
-	}
-	var means *rules.Meaning
-	found, told := 0, false
-	for i := range list {
-		k := &list[i]
-		if k.origin != flow.NameDNS || !k.valid(c.First) {
-			continue
-		}
-		told = true
-		switch {
-		case k.means == nil || found >= maxTogether:
-			continue
-		case claims(c, k.name):
-			means, found = k.means, maxTogether
-		case means == nil:
-			means, found = k.means, 1
-		case means != k.means:
-			means = a.set.Together(means, k.means)
-			found++
-		}
-	}
-	by := byName
-	if means == nil && !told && !v.flipped && !a.payload.proxied && !a.set.IsProxy(v.resp.Host) {
-		means, by = a.claimedMeaning(c), byClaim
-		if means != nil && means.Documents(v.to.Addr()) {
-			by = byAddress
-		}
-	}
-	if means == nil {
-		return
-	}
-	if named := a.namedBy(r, v.resp, means); named != v.resp || v.resp.Host == nil {
-		v.resp, v.named = named, by
-	}
-}
-
-// namedBy is what is known of a responder that goes by a name. That of its route is remembered there.
-func (a *Auditor) namedBy(r *route, of *rules.Membership, means *rules.Meaning) *rules.Membership {
-	if r == nil {
-		return a.set.Named(of, means)
-	}
-	if r.means != means {
-		r.means, r.named = means, a.set.Named(of, means)
-	}
-	return r.named
-}
-
-// claims says whether the originator uses a name for the responder.
-func claims(c *flow.Conn, name string) bool {
-	for i := range c.Facts {
-		if f := &c.Facts[i]; f.Kind == flow.FactName && f.Value == name {
-			return true
-		}
-	}
-	return false
-}
-
-// claimedMeaning is that of the first name claimed that has one.
-func (a *Auditor) claimedMeaning(c *flow.Conn) *rules.Meaning {
-	for i := range c.Facts {
-		if f := &c.Facts[i]; f.Kind == flow.FactName {
-			if m := a.set.ByName(f.Value); m != nil {
-				return m
-			}
-		}
-	}
-	return nil
-}
-
-// identifiedBy says by what a responder plays its role in an option, nil for none.
-func (o *option) identifiedBy(v *view) knownBy {
-	switch {
-	case o == nil || o.Proxied:
-		return byNothing
-	case v.named != byNothing:
-		return v.named
-	case o.named && v.resp.Host == nil:
-		return byAddress
-	}
-	return byNothing
-}
-
-// of lists the names of a responder as the originator knows it at the beginning of a connection, then those that anybody may know, then the originator's claims.
-func (n *names) of(a *Auditor, c *flow.Conn, v *view) []string {
-	list := []string{}
-	add := func(name string) {
-		if !slices.Contains(list, name) {
-			list = append(list, name)
-		}
-	}
-	if len(n.known) > 0 {
-		for _, asker := range [...]party{a.partyOf(v.orig, v.from.Addr()), {}} {
-			for _, k := range n.knownTo(nameKey{asker, v.to.Addr()}) {
-				if k.valid(c.First) {
-					add(k.name)
-				}
-			}
-		}
-	}
-	for i := range c.Facts {
-		if c.Facts[i].Kind == flow.FactName {
-			add(c.Facts[i].Value)
-		}
-	}
-	return list
-}
-
-// display is the best name of a responder: what DNS told the originator last, else its claim, else what anybody may know.
-func (n *names) display(a *Auditor, c *flow.Conn, v *view) (string, flow.NameOrigin) {
-	for _, asker := range [...]party{a.partyOf(v.orig, v.from.Addr()), {}} {
-		list := n.knownTo(nameKey{asker, v.to.Addr()})
-		for i := len(list) - 1; i >= 0; i-- {
-			if list[i].valid(c.First) {
-				return list[i].name, list[i].origin
-			}
-		}
-		if asker == (party{}) || v.from != c.Orig {
-			continue
-		}
-		for i := range c.Facts {
-			if f := &c.Facts[i]; f.Kind == flow.FactName {
-				return f.Value, f.Origin
-			}
-		}
-	}
-	return "", 0
 }

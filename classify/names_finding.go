@@ -3,6 +3,7 @@ package classify
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 // addresses for the claimed name. A name that packs or site state for the address is none.
 func (n *names) claimed(a *Auditor, c *flow.Conn, j *judged) {
 	v := &j.view
-	if len(n.known) == 0 || len(c.Facts) == 0 || !v.sure || v.from != c.Orig || a.payload.proxied || a.set.IsProxy(v.resp.Host) {
+	if n.known.used == 0 || len(c.Facts) == 0 || !v.sure || v.from != c.Orig || a.payload.proxied || a.set.IsProxy(v.resp.Host) {
 		return
 	}
 	for i := range c.Facts {
@@ -22,7 +23,7 @@ func (n *names) claimed(a *Auditor, c *flow.Conn, j *judged) {
 			continue
 		}
 		orig := a.partyOf(v.orig, v.from.Addr())
-		told := n.contradicted(nameKey{orig, v.to.Addr()}, f.Value, c.First)
+		told := n.contradicted(orig, v.to.Addr(), f.Value, c.First)
 		if m := a.set.ByName(f.Value); told == "" || m != nil && m.Documents(v.to.Addr()) {
 			continue
 		}
@@ -41,9 +42,9 @@ func (n *names) claimed(a *Auditor, c *flow.Conn, j *judged) {
 }
 
 // contradicted gives in words what DNS told the originator against a claim; "" where it told nothing, or the claimed name for the address at any time.
-func (n *names) contradicted(key nameKey, claim string, at int64) string {
+func (n *names) contradicted(who party, addr netip.Addr, claim string, at int64) string {
 	told := ""
-	list := n.knownTo(key)
+	list := n.knownTo(who, addr)
 	for i := range list {
 		k := &list[i]
 		switch {
@@ -55,11 +56,21 @@ func (n *names) contradicted(key nameKey, claim string, at int64) string {
 		}
 	}
 	if told == "" {
-		if t := n.told[askedKey{key.asker, claim, key.addr.Is6()}]; t != nil && t.from <= at && at <= t.until {
+		if t := n.answerTo(who, claim, addr.Is6()); t != nil && t.from <= at && at <= t.until {
 			told = "that name for " + t.addr.String()
 		}
 	}
 	return told
+}
+
+// answerTo is the last answer to a host's question; nil where there is none.
+func (n *names) answerTo(who party, name string, six bool) *answered {
+	asker, asks := n.askers.numbers[who]
+	number, told := n.numbers[name]
+	if !asks || !told {
+		return nil
+	}
+	return n.answer(asker, number, six)
 }
 
 func (k *claim) add(c *flow.Conn, j *judged, f *flow.Fact, told string) {

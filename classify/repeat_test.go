@@ -2,6 +2,7 @@ package classify
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -60,10 +61,10 @@ func TestRememberingChangesNothing(t *testing.T) {
 					o.OnJudged = func(c *flow.Conn, j Judgement) { judged = append(judged, words(j)) }
 				}
 				a := New(set(t, site, testPack, repeatPack), o)
-				a.routes.off = i%2 == 1
+				a.routes.off, a.unlisted.on = i%2 == 1, site != ""
 				facts := observeRandom(a, rand.New(rand.NewPCG(seed, 7)))
 				for _, p := range a.routes.table {
-					if p.of != nil && p.of.memo != nil && p.of.memo.repeat.ready {
+					if p.of != nil && (p.of.memo.repeat.uses || p.of.memo.repeat.attempts) {
 						repeated++
 					}
 				}
@@ -72,7 +73,7 @@ func TestRememberingChangesNothing(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				audits[i] = string(data) + strings.Join(judged, "\n")
+				audits[i] = string(data) + strings.Join(judged, "\n") + fmt.Sprint("\n", a.unlisted.of, a.unlisted.named)
 			}
 			if audits[0] != audits[1] || audits[2] != audits[3] {
 				t.Fatalf("%s, %d: %s", name, seed, difference(audits[0]+audits[2], audits[1]+audits[3]))
@@ -100,7 +101,7 @@ func observeRandom(a *Auditor, r *rand.Rand) Capture {
 	ports := []uint16{9876, 9876, 9876, 700, 701, 702, 135, 69, 443, 8443, 80, 8086, 8087, 53, 9, 9000, 2546, 4500, 50000, 51000}
 	names := []string{"api.example", "a.cloud.example", "other.example", "portal.example"}
 	pick := func() netip.Addr { return netip.MustParseAddr(ends[min(r.IntN(len(ends)), r.IntN(len(ends)))]) }
-	usual := strings.Fields("10.0.0.1>10.0.0.10:9876 10.0.0.2>10.0.0.10:9876 10.0.0.1>10.0.0.11:700 10.0.0.10>10.0.0.1:701 10.0.0.2>10.0.0.10:702 10.0.0.1>10.0.0.40:80 10.0.0.2>10.0.0.40:443 10.0.0.20>10.0.0.30:8086 10.0.0.2>203.0.113.80:443 10.0.0.1>203.0.113.81:443 10.0.0.3>10.0.0.10:9876")
+	usual := strings.Fields("10.0.0.1>10.0.0.10:9876 10.0.0.2>10.0.0.10:9876 10.0.0.1>10.0.0.11:700 10.0.0.10>10.0.0.1:701 10.0.0.2>10.0.0.10:702 10.0.0.1>10.0.0.40:80 10.0.0.2>10.0.0.40:443 10.0.0.20>10.0.0.30:8086 10.0.0.2>203.0.113.80:443 10.0.0.1>203.0.113.81:443 10.0.0.3>10.0.0.10:9876 10.0.0.99>203.0.113.99:443")
 	var list []*flow.Conn
 	at := start
 	for n := range 4000 {
@@ -177,6 +178,10 @@ func TestRepeatsEnd(t *testing.T) {
 		{"announcement", "", "10.0.0.20:50000 > 10.0.0.10:2000 tcp established",
 			"port rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.10:135 peer=10.0.0.20 to=10.0.0.10:2000 @0s for=60s\nseen rpc-endpoint-mapper 10.0.0.20:50000 10.0.0.10:135 @1s", "@20m"},
 		{"port", "", "10.0.0.1:50000 > 10.0.0.10:9876 tcp established", "", "clear=HTTP"},
+		{"refused", "", "10.0.0.1:50000 > 10.0.0.10:9876 tcp established", "", "\n" + strings.Repeat("10.0.0.1:50000 > 10.0.0.10:9876 tcp refused\n", 5) + "10.0.0.1:50000 > 10.0.0.10:9876 tcp unanswered"},
+		{"answered", "", "10.0.0.1:50000 > 10.0.0.10:9876 tcp unanswered", "", "\n" + strings.Repeat("10.0.0.1:50000 > 10.0.0.10:9876 tcp refused\n10.0.0.1:50000 > 10.0.0.10:9876 tcp established\n", 5)},
+		{"claim", "", "10.0.0.1:50000 > 203.0.113.81:443 tcp established", "dns 10.0.0.1 other.example 203.0.113.81 @1s for=3600s\n\ndns 10.0.0.1 portal.example 203.0.113.82 @1s for=3600s",
+			"@10s sni=portal.example\n10.0.0.1:50000 > 203.0.113.81:443 tcp established @11s sni=api.example"},
 	} {
 		var audits []string
 		for _, off := range []bool{false, true} {

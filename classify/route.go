@@ -10,16 +10,17 @@ import (
 )
 
 // Most connections come again: the same two ends, the same service, the same verdict. What the first one found in tables is remembered by address and by
-// route, so that the next one follows pointers where it would search eight maps with keys of many words: judging and adding up took 1.05 us a
-// connection before, of which two thirds were such searches. The tables stay the truth. What is remembered here is bounded, points to entries that
+// route, so that the next one follows pointers where it would search eight maps with keys of many words: judging and adding up took 1.5 us a
+// connection before. The tables stay the truth. What is remembered here is bounded, points to entries that
 // are never removed, and may be forgotten at any time: a full place is taken over. TestRememberingChangesNothing holds it against an auditor that remembers nothing.
 const (
-	endBits       = 13 // of the places for addresses
+	endBits       = 14 // of the places for addresses
+	useBits       = 14 // of those for parties and flows
+	pairBits      = 10 // of those for pairs of networks
 	leastRoutes   = 1 << 9
-	mostRoutes    = 1 << 15
-	seenBits      = 16 // of the places for hashes of routes that came once
-	enough        = 2  // connections of a route, before what the next one finds is remembered: most routes of a capture have fewer
-	rememberedRow = 3  // expectations that a route remembers
+	mostRoutes    = 1 << 17
+	freshRoutes   = 1 << 7
+	rememberedRow = 3 // expectations that a route remembers
 )
 
 // endpoint is what is known of one address for a time.
@@ -29,56 +30,52 @@ type endpoint struct {
 	of          *rules.Membership
 	who         party
 	network     netip.Prefix
+	hash        uint64
+	netHash     uint64
+	group       bool      // it is a group address
+	role        string    // in the matrix; "" is not known yet
+	active      *activity // of who; nil: not known yet
+	profile     *profile  // the same
 }
 
-// routeKey is two ends and a service, in the orientation in which connections were emitted.
+// routeKey is two ends and a service, in the orientation in which connections were emitted. An end that was forgotten meanwhile is another.
 type routeKey struct {
-	orig, resp netip.Addr
-	port       uint16
-	proto      flow.Proto
-	icmpType   uint8 // 0 for other protocols
+	from, to *endpoint
+	port     uint16
+	proto    flow.Proto
+	icmpType uint8 // 0 for other protocols
 }
 
-// route is what is known of a routeKey for a time.
+// route is what is known of a routeKey for a time. What another connection like the last one needs stands first: it is what the cache has to fetch.
 type route struct {
 	routeKey
-	groups      bool  // the originator is a group address, which opens nothing
-	group       bool  // the responder is one
-	again       uint8 // connections before this one, at most enough
+	inner       uint16 // port of respOf
+	group       bool   // the responder is a group address
+	again       bool   // it came before: then what others than documented ones find is remembered, too
 	first, last int64
 
-	from, to *endpoint
-	respOf   *rules.Membership // through translations
-	inner    uint16            // port there
+	memo memo
 
+	respOf  *rules.Membership // through translations
 	planned *rules.Membership // the responder of plan; nil: none yet
 	plan    *plan
 	means   *rules.Meaning // of the responder, with named
 	named   *rules.Membership
 	known   *aliases // names of the responder as the originator knows it
-	asked   uint64   // generation of names in which there were none
-
-	memo *memo // nil: none yet
+	asked   uint64   // life of known; where that is nil the generation of names in which there were none
 }
 
-// memo is where connections of a route are added up. Its pointers are nil where they are not known yet.
+// memo is where the last connection of a route was added up. Its pointers are nil where they are not known.
 type memo struct {
-	of       memoKey
-	kind     *tally
-	sum      *flowSum
-	profile  *profile
-	cell     *tally
-	payloads *flowPayloads
-	folded   *folded
-	loss     *lossSum
-	orig     *activity
-	resp     *activity
-	rows     [rememberedRow]memoRow
-	hosts    bool // sum counts both ends
-	both     bool // the networks of both ends are known to be seen
-	stated   bool // vantage points see both directions; valid iff loss is not nil
-	loose    bool // something was added up elsewhere
-	repeat   repeat
+	repeat repeat
+	loss   *lossSum
+	resp   *activity
+	of     memoKey
+	stated bool // vantage points see both directions; valid iff loss is not nil
+	loose  bool // something was added up elsewhere
+	cell   *tally
+	folded *folded
+	rows   [rememberedRow]memoRow
 }
 
 // memoKey is what decides, beside the route, where a connection is added up.
@@ -96,18 +93,19 @@ type memoRow struct {
 	option  *option
 	byResp  bool // the end is the responder
 	tracked *tracked
-	samples *[]seen // of the flow
 }
 
 // routes remembers ends and routes.
 type routes struct {
 	off   bool // nothing is remembered: for tests
 	ends  []*endpoint
+	uses  []usage
+	pairs []between
 	table []place
 	used  int
-	seen  []uint32 // parts of hashes
-	once  route    // of the connection at hand, if it is the first of its route or the others are forgotten
-	blank memo     // of connections without a memo
+	fresh []route
+	once  route // of the connection at hand, where routes are not remembered
+	blank memo  // of connections without a memo
 }
 
 // place is where a route may stand. A look at one that holds another route costs no miss of the cache for that.
@@ -117,69 +115,109 @@ type place struct {
 }
 
 func newRoutes() routes {
-	return routes{ends: make([]*endpoint, 1<<endBits), table: make([]place, leastRoutes), seen: make([]uint32, 1<<seenBits)}
+	return routes{ends: make([]*endpoint, 1<<endBits), uses: make([]usage, 1<<useBits), pairs: make([]between, 1<<pairBits), table: make([]place, leastRoutes)}
 }
 
-// end is what is known of an address at a time. It is not to be changed.
+// end is what is known of an address at a time. It has two places, as routes have.
 func (a *Auditor) end(addr netip.Addr, at int64) *endpoint {
-	place := &a.routes.ends[hashOf(addr)>>(64-endBits)]
-	if e := *place; e != nil && e.addr == addr && e.first <= at && at <= e.last && !a.routes.off {
-		return e
+	hash := hashOf(addr)
+	i := hash >> (64 - endBits) &^ 1
+	places := a.routes.ends[i : i+2 : i+2]
+	switch first, second := places[0], places[1]; {
+	case first.is(addr, at) && !a.routes.off:
+		return first
+	case second.is(addr, at) && !a.routes.off:
+		places[0], places[1] = second, first
+		return second
 	}
-	e := &endpoint{addr: addr, network: a.sight.network(addr)}
+	e := &endpoint{addr: addr, network: a.sight.network(addr), hash: hash}
+	e.netHash = hashOf(e.network.Addr())
 	e.of, e.first, e.last = a.set.LookupSpan(addr, at)
-	e.who = a.partyOf(e.of, addr)
-	*place = e
+	e.who, e.group = a.partyOf(e.of, addr), isGroup(e.of, addr)
+	places[0], places[1] = e, places[0]
 	return e
 }
 
-// route is that of a connection as it was emitted. Each has two places, the first for the one that was used last. One that comes for the first time
-// takes none: many never come again, and making room for them took as long as remembering the others spared.
+// is says whether this is an address and valid at a time.
+func (e *endpoint) is(addr netip.Addr, at int64) bool {
+	return e != nil && e.addr == addr && e.first <= at && at <= e.last
+}
+
+// route is that of a connection as it was emitted. Each has two places, the first for the one that was used last.
 func (a *Auditor) route(c *flow.Conn) *route {
 	t := &a.routes
-	key := routeKey{orig: c.Orig.Addr(), resp: c.Resp.Addr(), port: c.Resp.Port(), proto: c.Proto}
+	key := routeKey{from: a.end(c.Orig.Addr(), c.First), to: a.end(c.Resp.Addr(), c.First), port: c.Resp.Port(), proto: c.Proto}
 	if c.Proto.IsICMP() {
 		key.icmpType = c.ICMPType
 	}
 	hash := key.hash()
-	at := hash & uint64(len(t.table)-2)
-	switch first, second := t.table[at], t.table[at+1]; {
-	case first.is(hash, &key, c.First) && !t.off:
-		first.of.again = min(first.of.again+1, enough)
-		return first.of
-	case second.is(hash, &key, c.First) && !t.off:
-		t.table[at], t.table[at+1] = second, first
-		second.of.again = min(second.of.again+1, enough)
-		return second.of
-	case t.seen[hash>>(64-seenBits)] != uint32(hash)|1 || t.off:
-		t.seen[hash>>(64-seenBits)] = uint32(hash) | 1 // never 0, which is nothing
-		t.once = route{}
-		a.resolve(&t.once, &key, c)
-		return &t.once
-	case second.of != nil:
-		a.settle(second.of)
-		*second.of = route{}
-		t.table[at], t.table[at+1] = place{hash, second.of}, first
-	default:
-		if t.used++; t.used > len(t.table)/2 && len(t.table) < mostRoutes {
-			a.settleAll()
-			t.table, t.used = make([]place, 4*len(t.table)), 1 // who comes again is remembered again
-			at = hash & uint64(len(t.table)-2)
+	for {
+		at := hash & uint64(len(t.table)-2)
+		first, second := &t.table[at], &t.table[at+1]
+		switch {
+		case t.off:
+			return a.resolve(&t.once, &key, c)
+		case first.is(hash, &key, c.First):
+			first.of.again = true
+			return first.of
+		case second.is(hash, &key, c.First):
+			*first, *second = *second, *first
+			first.of.again = true
+			return first.of
+		case second.of != nil:
+			a.settle(second.of)
+			*first, *second = place{hash, second.of}, *first
+		case t.used < len(t.table)/2:
+			t.used++
+			*first, *second = place{hash, t.newRoute()}, *first
+		case len(t.table) < mostRoutes:
+			t.grow()
+			continue
+		case first.of != nil:
+			a.settle(first.of)
+			first.hash = hash
+		default:
+			return a.resolve(&t.once, &key, c)
 		}
-		t.table[at], t.table[at+1] = place{hash, &route{}}, t.table[at]
+		return a.resolve(first.of, &key, c)
 	}
-	r := t.table[at].of
-	r.again = 1
-	a.resolve(r, &key, c)
+}
+
+// newRoute is a route of its own. They are made many at a time: that takes less time and room.
+func (t *routes) newRoute() *route {
+	if len(t.fresh) == 0 {
+		t.fresh = make([]route, freshRoutes)
+	}
+	r := &t.fresh[0]
+	t.fresh = t.fresh[1:]
 	return r
 }
 
-// resolve fills an empty route for a connection.
-func (a *Auditor) resolve(r *route, key *routeKey, c *flow.Conn) {
-	r.routeKey, r.from, r.to = *key, a.end(key.orig, c.First), a.end(key.resp, c.First)
+// grow makes the table four times as large. What stood in two places finds two.
+func (t *routes) grow() {
+	old := t.table
+	t.table = make([]place, 4*len(old))
+	for _, p := range old {
+		if p.of == nil {
+			continue
+		}
+		at := p.hash & uint64(len(t.table)-2)
+		if t.table[at].of != nil {
+			at++
+		}
+		t.table[at] = p
+	}
+}
+
+// resolve fills a route anew for a connection, and gives it.
+func (a *Auditor) resolve(r *route, key *routeKey, c *flow.Conn) *route {
+	*r = route{routeKey: *key}
 	r.respOf, r.inner, r.first, r.last = a.set.ResponderSpan(c.Resp, c.First)
 	r.first, r.last = max(r.first, r.from.first, r.to.first), min(r.last, r.from.last, r.to.last)
-	r.groups, r.group = isGroup(r.from.of, key.orig), isGroup(r.respOf, key.resp)
+	if r.group = r.to.group; r.respOf != r.to.of {
+		r.group = isGroup(r.respOf, r.to.addr)
+	}
+	return r
 }
 
 // is says whether a route with this hash and key stands here and is valid at a time.
@@ -188,26 +226,24 @@ func (p *place) is(hash uint64, key *routeKey, at int64) bool {
 }
 
 func (k *routeKey) hash() uint64 {
-	return mix(hashOf(k.orig)^bits.RotateLeft64(hashOf(k.resp), 32), uint64(k.port)<<16|uint64(k.proto)<<8|uint64(k.icmpType))
+	return mix(k.from.hash^bits.RotateLeft64(k.to.hash, 32), uint64(k.port)<<16|uint64(k.proto)<<8|uint64(k.icmpType))
 }
 
 // remembered is where a judged connection is added up: what the last connection of its route found, if all that matters is the same.
 func (a *Auditor) remembered(j *judged) *memo {
 	t := &a.routes
 	r := a.current
-	if r == nil || r.again < enough || j.view.flipped || t.off {
+	if r == nil || r == &t.once || !r.again && j.verdict != documented || j.view.flipped || t.off {
 		t.blank = memo{}
 		return &t.blank
 	}
-	m := r.memo
-	if m == nil {
-		m = &memo{}
-		r.memo = m
-	}
+	a.settle(r)
+	m := &r.memo
 	if key := (memoKey{j.view.orig, j.view.resp, j.flow, j.option, j.exception, j.why, j.verdict, j.original}); m.of != key {
-		a.settle(r)
 		*m = memo{of: key}
+		return m
 	}
+	m.repeat, m.rows, m.resp, m.loose = repeat{sources: m.repeat.sources}, [rememberedRow]memoRow{}, nil, false
 	return m
 }
 

@@ -26,15 +26,16 @@ type activity struct {
 
 // sight knows which hosts were seen, and between which networks the capture showed traffic in both directions.
 type sight struct {
-	networks []netip.Prefix
-	hosts    map[party]*activity
-	pairs    map[networkPair]bool
-	reached  map[netip.Prefix]bool // networks with two-way traffic to anywhere
-	groups   map[netip.Prefix]bool // networks from which something to a broadcast or multicast address was seen
-	hidden   map[hiddenPair]string // who talks through an opaque tunnel, and its name: ports cannot be seen
-	crowded  bool                  // there was no room for more of them
-	tunnels  map[string]bool       // their names, also between unknown ends
-	unkept   uint64
+	networks  []netip.Prefix
+	hosts     map[party]*activity
+	strangers activity // of those whom the site does not know
+	pairs     map[networkPair]bool
+	reached   map[netip.Prefix]bool // networks with two-way traffic to anywhere
+	groups    map[netip.Prefix]bool // networks from which something to a broadcast or multicast address was seen
+	hidden    map[hiddenPair]string // who talks through an opaque tunnel, and its name: ports cannot be seen
+	crowded   bool                  // there was no room for more of them
+	tunnels   map[string]bool       // their names, also between unknown ends
+	unkept    uint64
 }
 
 func newSight(set *rules.Set) sight {
@@ -90,47 +91,55 @@ func (s *sight) add(a *Auditor, c *flow.Conn, j *judged) {
 	}
 	group := isGroup(v.resp, v.to.Addr())
 	from, to := a.partyOf(v.orig, v.from.Addr()), a.partyOf(v.resp, v.to.Addr())
-	if orig && !s.saw(&j.memo.orig, from, !group && j.why != whyLinkControl) {
+	if orig && s.saw(v.fromEnd, from, !group && j.why != whyLinkControl) == nil {
 		j.memo.loose = true
 	}
-	if resp && !s.saw(&j.memo.resp, to, j.why != whyLinkControl) {
-		j.memo.loose = true
+	if resp {
+		if j.memo.resp = s.saw(v.toEnd, to, j.why != whyLinkControl); j.memo.resp == nil {
+			j.memo.loose = true
+		}
 	}
 	if orig && group {
-		s.note(s.groups, s.network(v.from.Addr()))
+		s.note(s.groups, v.fromEnd.network)
 	}
 	if tunnel != "" {
 		s.hide(tunnel, from, to)
 	}
-	if orig && resp && !j.memo.both {
-		before := s.unkept
-		s.both(v)
-		j.memo.both = s.unkept == before
-		j.memo.loose = j.memo.loose || !j.memo.both
+	if orig && resp {
+		if b := a.between(v.fromEnd, v.toEnd); b.seen&v.sides() == 0 {
+			before := s.unkept
+			if s.both(v); s.unkept == before {
+				b.seen |= v.sides()
+			} else {
+				j.memo.loose = true
+			}
+		}
 	}
 }
 
-// saw notes that a party sent something; known remembers where. It is false where there is no room.
-func (s *sight) saw(known **activity, p party, direct bool) bool {
+// saw notes that a party, at an address, sent something, and gives where; nil where there is no room.
+func (s *sight) saw(at *endpoint, p party, direct bool) *activity {
 	if p.host == nil {
-		return true
+		return &s.strangers
 	}
-	n := *known
-	if n == nil {
+	n := at.active
+	if n == nil || at.who != p {
 		n = s.hosts[p]
 	}
 	if n == nil {
 		if len(s.hosts) >= maxSeenHosts {
 			s.unkept++
-			return false
+			return nil
 		}
 		n = &activity{}
 		s.hosts[p] = n
 	}
-	*known = n
+	if at.who == p {
+		at.active = n
+	}
 	n.connections++
 	n.direct = n.direct || direct
-	return true
+	return n
 }
 
 // of is what a party was seen to send.
@@ -153,7 +162,7 @@ func (s *sight) note(set map[netip.Prefix]bool, n netip.Prefix) {
 }
 
 func (s *sight) both(v *view) {
-	from, to := s.network(v.from.Addr()), s.network(v.to.Addr())
+	from, to := v.fromEnd.network, v.toEnd.network
 	s.pair(from, to)
 	if !v.resp.Inside {
 		s.pair(from, netip.Prefix{})

@@ -100,10 +100,7 @@ func (s *sums) judged(a *Auditor, c *flow.Conn, j *judged) {
 		s.exception(j)
 	}
 	if j.flow != nil {
-		if j.memo.kind == nil {
-			j.memo.kind = &s.kinds[j.flow.Pack.Kind][j.verdict]
-		}
-		j.memo.kind.add(c)
+		s.kind(a, j).add(c)
 	}
 	if j.option != nil && (j.verdict == documented || j.verdict == deviation) {
 		s.flow(a, c, j)
@@ -139,20 +136,36 @@ func (s *sums) exception(j *judged) {
 }
 
 func (s *sums) flow(a *Auditor, c *flow.Conn, j *judged) {
-	f := j.memo.sum
-	if f == nil {
-		f = s.flowSum(j.flow)
-		j.memo.sum = f
+	k := a.kept(j.option)
+	if k.sum == nil {
+		k.sum = s.flowSum(j.flow)
 	}
+	f, v := k.sum, &j.view
 	f.add(c)
 	f.unknown = f.unknown || j.unknown
 	f.by[j.option.identifiedBy(&j.view)]++
-	if !j.memo.hosts {
-		orig := s.host(f.origs, a.partyOf(j.view.orig, j.view.from.Addr()))
-		resp := s.host(f.resps, a.partyOf(j.view.resp, j.view.to.Addr()))
-		j.memo.hosts = orig && resp
-		j.memo.loose = j.memo.loose || !j.memo.hosts
+	who := a.partyOf(v.orig, v.from.Addr())
+	if u := a.usage(j.option, who, v.fromEnd); !u.orig {
+		u.orig = s.host(f.origs, who)
+		j.memo.loose = j.memo.loose || !u.orig
 	}
+	who = a.partyOf(v.resp, v.to.Addr())
+	if u := a.usage(j.option, who, v.toEnd); !u.resp {
+		u.resp = s.host(f.resps, who)
+		j.memo.loose = j.memo.loose || !u.resp
+	}
+}
+
+// kind is the sum of a kind of pack and a verdict.
+func (s *sums) kind(a *Auditor, j *judged) *tally {
+	if j.option == nil {
+		return &s.kinds[j.flow.Pack.Kind][j.verdict]
+	}
+	k := a.kept(j.option)
+	if k.kinds == nil {
+		k.kinds = s.kinds[j.flow.Pack.Kind]
+	}
+	return &k.kinds[j.verdict]
 }
 
 func (s *sums) flowSum(of *rules.Flow) *flowSum {
@@ -180,23 +193,19 @@ func (s *sums) host(set map[party]struct{}, p party) bool {
 
 // profile notes the source port where it is the originator's own choice and the originator is certain.
 func (s *sums) profile(a *Auditor, c *flow.Conn, j *judged) {
-	o := j.option
-	if o.anySource || o.Flow.SourcePorts != "" && o.Flow.SourcePorts != "ephemeral" || !j.view.sure || j.view.translated() || c.Proto != flow.TCP && c.Proto != flow.UDP {
+	if !j.profiled(c) {
 		return
 	}
-	p := j.memo.profile
+	p := s.profileOf(a.partyOf(j.view.orig, j.view.from.Addr()), j.view.fromEnd)
 	if p == nil {
-		if p = s.profileOf(a.partyOf(j.view.orig, j.view.from.Addr())); p == nil {
-			s.unkept++
-			j.memo.loose = true
-			return
+		s.unkept++
+		j.memo.loose = true
+		return
+	}
+	for _, r := range j.option.sources {
+		if !slices.Contains(p.documented, r) {
+			p.documented = append(p.documented, r)
 		}
-		for _, r := range o.sources {
-			if !slices.Contains(p.documented, r) {
-				p.documented = append(p.documented, r)
-			}
-		}
-		j.memo.profile = p
 	}
 	p.ports.add(j.view.from.Port())
 	p.connections++
@@ -205,12 +214,24 @@ func (s *sums) profile(a *Auditor, c *flow.Conn, j *judged) {
 	}
 }
 
-// profileOf is that of a host, nil where there is no room.
-func (s *sums) profileOf(who party) *profile {
+// profiled says whether the source port is the originator's own choice.
+func (j *judged) profiled(c *flow.Conn) bool {
+	o := j.option
+	return !o.anySource && (o.Flow.SourcePorts == "" || o.Flow.SourcePorts == "ephemeral") && j.view.sure && !j.view.translated() && (c.Proto == flow.TCP || c.Proto == flow.UDP)
+}
+
+// profileOf is that of a host at an address, nil where there is no room.
+func (s *sums) profileOf(who party, at *endpoint) *profile {
+	if at.profile != nil && at.who == who {
+		return at.profile
+	}
 	p := s.profiles[who]
 	if p == nil && len(s.profiles) < maxProfiles {
 		p = &profile{}
 		s.profiles[who] = p
+	}
+	if at.who == who {
+		at.profile = p
 	}
 	return p
 }

@@ -48,13 +48,27 @@ func opaqueTunnel(c *flow.Conn) string {
 	return name
 }
 
-// tunnelPayloads are the protocols that inspection recognises on any port.
-var tunnelPayloads = map[string]string{"wireguard": "WireGuard", "openvpn": "OpenVPN", "esp-udp": "ESP in UDP", "ike": "IPsec"}
+// tunnelPayload names the tunnel of a protocol that inspection recognises on any port; "" for others.
+func tunnelPayload(protocol string) string {
+	switch protocol {
+	case "wireguard":
+		return "WireGuard"
+	case "openvpn":
+		return "OpenVPN"
+	case "esp-udp":
+		return "ESP in UDP"
+	case "ike":
+		return "IPsec"
+	}
+	return ""
+}
 
 func opaquePayload(c *flow.Conn) string {
 	for i := range c.Facts {
-		if f := &c.Facts[i]; f.Kind == flow.FactProtocol && tunnelPayloads[f.Value] != "" {
-			return tunnelPayloads[f.Value]
+		if f := &c.Facts[i]; f.Kind == flow.FactProtocol {
+			if name := tunnelPayload(f.Value); name != "" {
+				return name
+			}
 		}
 	}
 	return ""
