@@ -127,19 +127,23 @@ func (a *Auditor) parties(h *rules.Host) []party {
 func (a *Auditor) expectationRow(x *expected, list []verdictOn, files []Input) Expectation {
 	f := x.flow
 	row := Expectation{Flow: f.Ref(), Title: f.Title, Service: a.service(f), Need: f.Need, Occurrence: f.Occurrence, From: f.From, To: f.To,
-		Hosts: len(list), Statuses: []StatusCount{}, Open: make([]HostStatus, 0, min(len(list), maxOpenHosts)), Observed: []string{}, Samples: evidence(a.expect.samplesOf(f), files), Cite: cites(f)}
+		Hosts: len(list), Statuses: []StatusCount{}, Open: []HostStatus{}, Observed: []string{}, Samples: evidence(a.expect.samplesOf(f), files), Cite: cites(f)}
 	var counts [numStatuses]int
-	silent := 0
-	for _, s := range list {
+	silent, open := 0, 0
+	shown := list // of it the hosts that are not observed are named
+	for i := range list {
+		s := &list[i]
 		counts[s.status]++
+		if s.status != observed {
+			if open++; open == maxOpenHosts {
+				shown = list[:i+1]
+			}
+		}
 		if s.status == notTestable && s.cause == causeSilent {
 			silent++
 		}
 		if s.status == observed && len(row.Observed) < maxOpenHosts {
 			row.Observed = append(row.Observed, s.party.name())
-		}
-		if s.status != observed && len(row.Open) < maxOpenHosts {
-			row.Open = append(row.Open, s.export())
 		}
 	}
 	for s, n := range counts {
@@ -148,9 +152,14 @@ func (a *Auditor) expectationRow(x *expected, list []verdictOn, files []Input) E
 		}
 	}
 	row.Summary = a.statusSummary(x, counts, silent, len(list))
-	slices.SortStableFunc(row.Open, func(a, b HostStatus) int {
-		return cmp.Compare(slices.Index(statusNames[:], a.Status), slices.Index(statusNames[:], b.Status))
-	})
+	row.Open = slices.Grow(row.Open, min(open, maxOpenHosts))
+	for s := missing; s < numStatuses; s++ {
+		for i := range shown {
+			if counts[s] > 0 && shown[i].status == s {
+				row.Open = append(row.Open, shown[i].export())
+			}
+		}
+	}
 	return row
 }
 
@@ -203,9 +212,10 @@ func (a *Auditor) expectationFindings(x *expected, list []verdictOn, open *openC
 	for _, s := range []status{missing, attempted, notTestable} {
 		var of []verdictOn
 		decides := 0
-		for _, v := range list {
+		for i := range list {
+			v := &list[i]
 			if v.status == s && (v.decides || s == attempted && v.named) {
-				of = append(of, v)
+				of = append(of, *v)
 			}
 			if v.status == s && v.decides {
 				decides++

@@ -133,8 +133,14 @@ type lack struct {
 	some  bool          // a part is satisfied
 }
 
+// unused is all of a flow with one responder or any, as most hosts lack it. It is not changed.
+var unused lack
+
 // lacking is nil where good connections used every port that the flow needs, and every responder where each is needed.
 func (a *Auditor) lacking(x *expected, p party, t *tracked) *lack {
+	if t == nil && x.flow.SatisfiedBy != "each" {
+		return &unused
+	}
 	if t == nil {
 		return &lack{hosts: a.unusedResponders(x, p, nil)}
 	}

@@ -99,7 +99,7 @@ func sliceEncoding(t reflect.Type) encodeFunc {
 		}
 		element := encodingOf(t.Elem())
 		e.open('[')
-		if n > together {
+		if n > together && e.depth <= outerLists {
 			e.beside(v, element)
 		} else {
 			e.some(v, 0, n, element)
@@ -108,8 +108,12 @@ func sliceEncoding(t reflect.Type) encodeFunc {
 	}
 }
 
-// together is how many elements of a list one core writes at once: enough to pay for another one, few enough for their text to stay small.
-const together = 256
+// Lists of the whole and of its parts are long where there is much to write: further in another core does not pay. together is how many elements one core
+// writes at once: enough for it to pay, few enough for their text to stay small.
+const (
+	outerLists = 2
+	together   = 256
+)
 
 // beside writes the elements of a long list, on each core some at a time.
 func (e *encoder) beside(v reflect.Value, element encodeFunc) {

@@ -127,6 +127,9 @@ func (s *Set) Expected(f *Flow, orig *Host) Expected {
 
 // expectation is the site's entry for a flow and a host, nil where there is none. One that names hosts goes before one that does not.
 func (s *Set) expectation(f *Flow, orig *Host) *Expect {
+	if len(s.expects) == 0 {
+		return nil
+	}
 	var general *Expect
 	for _, e := range s.expects[f.Ref()] {
 		switch {
