@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 )
 
 // column is what a column of a table says.
@@ -32,34 +33,39 @@ const (
 	rangeColumn // of ports, or inside and outside: the cells decide
 )
 
-// headers are the words over columns, in English and French, folded; the first that fits counts.
-var headers = []struct {
+// header is the words over a column.
+type header struct {
 	is   column
 	form *regexp.Regexp
-}{
-	{udpColumn, regexp.MustCompile(`^(udp|udp ports?|ports? udp)$`)},
-	{tcpColumn, regexp.MustCompile(`^(tcp|tcp ports?|ports? tcp)$`)},
-	{sourcePortColumn, regexp.MustCompile(`^((source|src|client) ports?( range)?|ports? (sources?|d'origine|client|src)|ports? de (la )?source)$`)},
-	{rangeColumn, regexp.MustCompile(`^(etendue( de| des)? ports?|etendue|port scope|scope|portee|port ranges?|plages? de ports?|network|reseau)$`)},
-	{directionColumn, regexp.MustCompile(`^(direction|sens|traffic direction|sens du (flux|trafic)|in/out|(inbound|in|incoming|entrant|entree)( ?/ ?| ou | or | / )(outbound|out|outgoing|sortant|sortie)|(outbound|out|outgoing|sortant|sortie)( ?/ ?| ou | or )(inbound|in|incoming|entrant|entree)|direction (du trafic|du flux))$`)},
-	{needColumn, regexp.MustCompile(`^(obligatoire|required|mandatory|requise?|necessaire|needed|need|is required|required/optional|obligatoire/facultatif|required or optional)$`)},
-	{optionalColumn, regexp.MustCompile(`^(optional|optionnel|facultatif)$`)},
-	{protocolColumn, regexp.MustCompile(`^(protocols?|protocoles?|transport|transports|(transport|ip|network|l4|layer 4) protocol|protocole (de transport|reseau|ip)|(tcp|udp)( ?/ ?| ou | or )(tcp|udp)|type de protocole|protocol type)$`)},
-	{portsColumn, regexp.MustCompile(`^([a-z0-9() '/°#,.&-]*[ /(])?ports?(\(s\))?([ /)#][a-z0-9() '/°#,.&-]*)?$`)},
-	{pairColumn, regexp.MustCompile(`^(flow|flux|communication|communication path|connection|connexion|path|between)s?$`)},
-	{fromColumn, regexp.MustCompile(`^(from|de|depuis|src|initiator|initiated by|originator|origine|emetteur|initiateur|client|(.* )?source( .*)?)$`)},
-	{toColumn, regexp.MustCompile(`^(to|vers|a|dst|dest|target|cible|destinataire|responder|listener|server|serveur|(.* )?destination( .*)?)$`)},
-	{hostColumn, regexp.MustCompile(`^(hosts?|host ?names?|hotes?|noms? d'hotes?|fqdns?|urls?|domains?|domaines?|domain names?|noms? de domaine|endpoints?|server names?|addresses? \(fqdn\))$`)},
-	{addressColumn, regexp.MustCompile(`^(ips?|ip address(es)?|adresses? ip|address|addresses|adresses?|subnets?|sous-reseaux?|ip ranges?)$`)},
-	{nameColumn, regexp.MustCompile(`^(services?|applications?|application protocol|protocole applicatif|service names?|nom du service|name|nom|rule|regle)$`)},
-	{titleColumn, regexp.MustCompile(`^(descriptions?|purpose|usage|used for|use|utilisation|objet|fonction|function|roles?|details|reason|justification|motif)$`)},
-	{noteColumn, regexp.MustCompile(`^(notes?|remarks?|remarques?|comments?|commentaires?|observations?|additional information|informations? complementaires?)$`)},
-	{encryptionColumn, regexp.MustCompile(`^(encrypted|encryption|chiffree?|chiffrement|tls|ssl)$`)},
 }
+
+// headers are those in English and French, folded; the first that fits counts. Most commands never need them.
+var headers = sync.OnceValue(func() []header {
+	return []header{
+		{udpColumn, regexp.MustCompile(`^(udp|udp ports?|ports? udp)$`)},
+		{tcpColumn, regexp.MustCompile(`^(tcp|tcp ports?|ports? tcp)$`)},
+		{sourcePortColumn, regexp.MustCompile(`^((source|src|client) ports?( range)?|ports? (sources?|d'origine|client|src)|ports? de (la )?source)$`)},
+		{rangeColumn, regexp.MustCompile(`^(etendue( de| des)? ports?|etendue|port scope|scope|portee|port ranges?|plages? de ports?|network|reseau)$`)},
+		{directionColumn, regexp.MustCompile(`^(direction|sens|traffic direction|sens du (flux|trafic)|in/out|(inbound|in|incoming|entrant|entree)( ?/ ?| ou | or | / )(outbound|out|outgoing|sortant|sortie)|(outbound|out|outgoing|sortant|sortie)( ?/ ?| ou | or )(inbound|in|incoming|entrant|entree)|direction (du trafic|du flux))$`)},
+		{needColumn, regexp.MustCompile(`^(obligatoire|required|mandatory|requise?|necessaire|needed|need|is required|required/optional|obligatoire/facultatif|required or optional)$`)},
+		{optionalColumn, regexp.MustCompile(`^(optional|optionnel|facultatif)$`)},
+		{protocolColumn, regexp.MustCompile(`^(protocols?|protocoles?|transport|transports|(transport|ip|network|l4|layer 4) protocol|protocole (de transport|reseau|ip)|(tcp|udp)( ?/ ?| ou | or )(tcp|udp)|type de protocole|protocol type)$`)},
+		{portsColumn, regexp.MustCompile(`^([a-z0-9() '/°#,.&-]*[ /(])?ports?(\(s\))?([ /)#][a-z0-9() '/°#,.&-]*)?$`)},
+		{pairColumn, regexp.MustCompile(`^(flow|flux|communication|communication path|connection|connexion|path|between)s?$`)},
+		{fromColumn, regexp.MustCompile(`^(from|de|depuis|src|initiator|initiated by|originator|origine|emetteur|initiateur|client|(.* )?source( .*)?)$`)},
+		{toColumn, regexp.MustCompile(`^(to|vers|a|dst|dest|target|cible|destinataire|responder|listener|server|serveur|(.* )?destination( .*)?)$`)},
+		{hostColumn, regexp.MustCompile(`^(hosts?|host ?names?|hotes?|noms? d'hotes?|fqdns?|urls?|domains?|domaines?|domain names?|noms? de domaine|endpoints?|server names?|addresses? \(fqdn\))$`)},
+		{addressColumn, regexp.MustCompile(`^(ips?|ip address(es)?|adresses? ip|address|addresses|adresses?|subnets?|sous-reseaux?|ip ranges?)$`)},
+		{nameColumn, regexp.MustCompile(`^(services?|applications?|application protocol|protocole applicatif|service names?|nom du service|name|nom|rule|regle)$`)},
+		{titleColumn, regexp.MustCompile(`^(descriptions?|purpose|usage|used for|use|utilisation|objet|fonction|function|roles?|details|reason|justification|motif)$`)},
+		{noteColumn, regexp.MustCompile(`^(notes?|remarks?|remarques?|comments?|commentaires?|observations?|additional information|informations? complementaires?)$`)},
+		{encryptionColumn, regexp.MustCompile(`^(encrypted|encryption|chiffree?|chiffrement|tls|ssl)$`)},
+	}
+})
 
 func headerOf(cell string) column {
 	text := fold(cell)
-	for _, h := range headers {
+	for _, h := range headers() {
 		if h.form.MatchString(text) {
 			return h.is
 		}
