@@ -212,3 +212,9 @@ func FuzzCompressed(f *testing.F) {
 	}
 	f.Fuzz(fuzzInput)
 }
+
+func TestNoInputs(t *testing.T) {
+	if in, err := openInputs(nil, nil, inputOptions{}); err == nil || in != nil {
+		t.Errorf("%v", err)
+	}
+}

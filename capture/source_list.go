@@ -28,6 +28,9 @@ func (e *InputError) Unwrap() error { return e.Err }
 // openInputs takes the CAPTURE arguments: files, "-" for stdin, directories (their regular files that are captures, not those of directories
 // below) and patterns. An argument that cannot be read is an *InputError; one that is given twice, or none that is a capture, another error.
 func openInputs(args []string, stdin io.Reader, o inputOptions) (*inputs, error) {
+	if len(args) == 0 {
+		return nil, errors.New("reading inputs: none is given")
+	}
 	in := &inputs{options: o}
 	found, err := in.expand(args, stdin)
 	if err != nil {

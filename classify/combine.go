@@ -216,7 +216,7 @@ func (c *combination) pseudonyms() {
 
 // basis is what the result rests on, expectations and coupled ports apart. Of losses the worst of any audit counts.
 func (c *combination) basis() Basis {
-	b := Basis{Site: c.out.Site != nil, Cut: []string{}, PairLoss: []string{}}
+	b := Basis{Site: c.out.Site != nil, Blind: blindPercent(c.out.Coverage.Live), Cut: []string{}, PairLoss: []string{}}
 	if c.sequence {
 		b.Open, b.Pending = c.stillOpen()
 	}

@@ -14,6 +14,7 @@ type told struct {
 	named bool // the audit's finding on attempts names the host
 
 	from, last string // what the audit covers
+	timeless   bool   // it is a part that covers no time, or none at all
 }
 
 // expectations merges them host by host, with the findings that follow and what they contribute to the result.
@@ -101,7 +102,8 @@ func (c *combination) expectation(flow string, byFlow []map[string]*Expectation,
 			default:
 				h = HostStatus{Host: host, Status: notTestable.String(), Cause: causeNames[causeSilent], Reason: host + " was never seen"}
 			}
-			of = append(of, told{h, s.File, named[i][flowHost{flow, host}], s.Audit.Period.CoveredFrom, s.Audit.Period.CoveredLast})
+			p := &s.Audit.Period
+			of = append(of, told{h, s.File, named[i][flowHost{flow, host}], p.CoveredFrom, p.CoveredLast, c.sequence && p.CoveredFrom == p.CoveredLast})
 		}
 		list = append(list, mergeStatuses(c.holed(of)))
 	}
@@ -195,14 +197,18 @@ func mergeStatuses(of []told) told {
 	case statusOfName(pick.Status) == observed:
 		out.HostStatus = HostStatus{Host: pick.Host, Status: observed.String()}
 	default:
-		n := 0
+		n, all := 0, 0
 		for i := range of {
+			if of[i].timeless {
+				continue
+			}
+			all++
 			if of[i].Status == pick.Status {
 				n++
 			}
 		}
-		if n < len(of) && !strings.HasSuffix(out.Reason, " audits)") {
-			out.Reason += fmt.Sprintf(" (so in %d of %d audits)", n, len(of))
+		if 0 < n && n < all && !strings.HasSuffix(out.Reason, " audits)") {
+			out.Reason += fmt.Sprintf(" (so in %d of %d audits)", n, all)
 		}
 	}
 	out.Decides = false

@@ -19,7 +19,7 @@ func (c *combination) shifted(i int, e Evidence) Evidence {
 	return e
 }
 
-// firstEvidence is the first of several lists in the inputs, at most limit.
+// firstEvidence is the first of several lists in the inputs, at most limit. Time goes before packet numbers, which begin at 1 in each run of a live capture.
 func firstEvidence(list []Evidence, limit int) []Evidence {
 	place := func(e Evidence) (file, packet uint64) {
 		f, p, _ := strings.Cut(e.ID, ":")
@@ -30,7 +30,7 @@ func firstEvidence(list []Evidence, limit int) []Evidence {
 	slices.SortStableFunc(list, func(a, b Evidence) int {
 		af, ap := place(a)
 		bf, bp := place(b)
-		return cmp.Or(cmp.Compare(af, bf), cmp.Compare(ap, bp))
+		return cmp.Or(cmp.Compare(af, bf), cmp.Compare(a.Time, b.Time), cmp.Compare(ap, bp))
 	})
 	return notNil(list[:min(limit, len(list))])
 }

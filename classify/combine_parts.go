@@ -59,21 +59,32 @@ func (c *combination) inSequence() error {
 		case len(s.Audit.Residuals) > 0:
 			return fmt.Errorf("a ledger of %s does not balance", s.File)
 		case i > 0 && c.pause(i).Until < c.pause(i).From:
-			return fmt.Errorf("%s begins before %s ends", s.File, c.list[i-1].File)
+			return fmt.Errorf("%s begins before %s ends", s.File, c.list[c.before(i)].File)
 		}
 	}
 	return nil
 }
 
-// pause is the time between part i and the last one before it that covers any; empty where they meet, or where part i or all before it cover none.
-func (c *combination) pause(i int) Span {
-	after, ok := covers(&c.list[i].Audit.Period)
+// before is the last part before i that covers any time; -1 where there is none, or where part i covers none.
+func (c *combination) before(i int) int {
+	_, ok := covers(&c.list[i].Audit.Period)
 	for i--; ok && i >= 0; i-- {
-		if before, ok := covers(&c.list[i].Audit.Period); ok {
-			return Span{before.Until, after.From}
+		if _, ok := covers(&c.list[i].Audit.Period); ok {
+			return i
 		}
 	}
-	return Span{}
+	return -1
+}
+
+// pause is the time between part i and the one before; empty where they meet, or where there is none before.
+func (c *combination) pause(i int) Span {
+	j := c.before(i)
+	if j < 0 {
+		return Span{}
+	}
+	before, _ := covers(&c.list[j].Audit.Period)
+	after, _ := covers(&c.list[i].Audit.Period)
+	return Span{before.Until, after.From}
 }
 
 // meets says whether part i goes on where the one before ended.
@@ -157,23 +168,31 @@ func (in *Input) goesOn(next *Input) {
 	}
 }
 
-// carriedOver takes connections that a part began with out of the sum of those created: where parts meet they were created before.
+// carried is how many of the connections that were open when part i ended the next one begins with: none where they do not meet, nor of those of which nobody knows what they were.
+func (c *combination) carried(i int) uint64 {
+	if i == len(c.list)-1 || !c.meets(i+1) {
+		return 0
+	}
+	a := c.list[i].Audit
+	open := a.Connections.Open
+	return min(open-min(open, a.Result.Basis.Unsaved), c.list[i+1].Audit.Connections.Created)
+}
+
+// carriedOver takes connections that a part began with out of the sum of those created: they were created before.
 func (c *combination) carriedOver() {
 	l := &c.out.Connections
-	for i := range c.list[1:] {
-		if open := c.list[i].Audit.Connections.Open; c.meets(i + 1) {
-			l.Created -= open
-			l.Open -= open
-		}
+	for i := range c.list {
+		n := c.carried(i)
+		l.Created -= n
+		l.Open -= n
 	}
 }
 
 // stillOpen are the witnessed connections that no later part emitted: those of the last part, and of parts after which nobody watched.
 func (c *combination) stillOpen() (open, pending uint64) {
 	for i, s := range c.list {
-		if b := &s.Audit.Result.Basis; i == len(c.list)-1 || !c.meets(i+1) {
-			open, pending = open+b.Open, pending+b.Pending
-		}
+		b, n := &s.Audit.Result.Basis, c.carried(i)
+		open, pending = open+b.Open-min(b.Open, n), pending+b.Pending-min(b.Pending, n)
 	}
 	return open, pending
 }
@@ -236,7 +255,7 @@ func (c *combination) holed(of []told) []told {
 		return of
 	}
 	blind := HostStatus{Host: of[0].Host, Status: notTestable.String(), Cause: causeNames[causeBlind], Reason: c.hole}
-	return append(of, told{HostStatus: blind, file: "the time between the parts"})
+	return append(of, told{HostStatus: blind, file: "the time between the parts", timeless: true})
 }
 
 // Sentences of audits of parts.

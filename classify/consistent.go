@@ -60,9 +60,15 @@ func (c *contradictions) ledgers(a *Audit) {
 	c.differ("packets read, by class", a.Packets.Read, classes)
 	c.differ("packets read, by input", a.Packets.Read, read)
 	c.differ("connections created, by open and emitted", l.Created, l.Open+l.Emitted)
+	if n := a.Result.Basis.Unsaved; n > l.Open {
+		c.list = append(c.list, fmt.Sprintf("connections that were lost with the run that had them open: %d, and %d are open", n, l.Open))
+	}
 	c.differ("connections emitted, by verdict", l.Emitted, verdicts)
 	if len(l.Ends) > 0 {
 		c.differ("connections emitted, by their end", l.Emitted, ends)
+	}
+	if said, sum := a.Result.Basis.Blind, blindPercent(a.Coverage.Live); said != sum {
+		c.list = append(c.list, fmt.Sprintf("percent of the time that nobody watched: %g, and by interface %g", said, sum))
 	}
 	for _, i := range a.Coverage.Live {
 		c.differ("packets that the kernel counted on "+i.Name+", delivered and dropped", i.Kernel, i.Delivered+i.Dropped)

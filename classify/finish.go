@@ -47,7 +47,7 @@ func (a *Auditor) Finish(c Capture) (*Audit, error) {
 	}
 	v := &a.sums.verdicts
 	f := Basis{Site: a.set.Site != nil, Drafts: a.drafts(), Judged: a.sums.observed - v[outOfScope].connections, Deviations: v[deviation].connections, Unexpected: a.sums.deciding,
-		Coupled: len(couplings), Missing: open.missing, Attempted: open.attempted, Indeterminate: v[indeterminate].connections, Open: a.open.judged, Pending: a.open.pending, Unsaved: c.unsaved(), Untestable: open.untestable,
+		Coupled: len(couplings), Missing: open.missing, Attempted: open.attempted, Indeterminate: v[indeterminate].connections, Open: a.open.judged, Pending: a.open.pending, Unsaved: c.unsaved(), Blind: blindPercent(c.Live), Untestable: open.untestable,
 		Cut: notNil(c.cut()), Interrupted: c.Interrupted, Evicted: c.Evicted, Loss: c.lossPercent(), Bound: a.lossBound(), PairLoss: notNil(a.losses.doubts()), Undecoded: c.undecodedPercent(), Refused: c.Refused}
 	out.Result = f.result()
 	out.Result.LookAt = lookAt(found)

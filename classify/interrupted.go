@@ -10,6 +10,7 @@ import (
 type Break struct {
 	Saved, Resumed int64  // ns since 1970 UTC
 	Ended          uint64 // connections that were open at Saved, and are judged as they were then
+	Closed         uint64 // those of Ended that had closed, and only lingered
 	Unsaved        uint64 // those of which nobody knows any more what they were
 }
 
@@ -19,7 +20,8 @@ func Interrupted(a *Audit, b Break) Capture {
 	if at, ok := covers(&a.Period); ok {
 		b.Saved = at.Until
 	}
-	c := Capture{Created: b.Ended + b.Unsaved, Open: b.Unsaved, Emitted: b.Ended, Ends: []Count{{Name: flow.EndInput.String(), Packets: b.Ended}}, First: b.Saved, Last: b.Saved, Broke: &b}
+	ends := []Count{{Name: flow.EndInput.String(), Packets: b.Ended - b.Closed}, {Name: flow.EndClosed.String(), Packets: b.Closed}}
+	c := Capture{Created: b.Ended + b.Unsaved, Open: b.Unsaved, Emitted: b.Ended, Ends: ends, First: b.Saved, Last: b.Saved, Broke: &b}
 	for _, in := range a.Inputs {
 		same := Input{Name: in.Name, Format: in.Format, State: "clean", OS: in.OS, Machine: in.Machine}
 		for _, i := range in.Interfaces {
@@ -44,8 +46,12 @@ func (b *Break) words() string {
 		return ""
 	}
 	text := fmt.Sprintf("What happened after the state was last saved, %s before the program was started again without having ended by itself.", seconds(b.Resumed-b.Saved))
-	if b.Ended > 0 {
-		text += fmt.Sprintf(" Of what was open then, %s count as ended, as they were; those that went on may count once more, as running sessions of which nobody saw who opened them.", plural(b.Ended, "connection"))
+	switch open := b.Ended - b.Closed; open {
+	case 0:
+	case 1:
+		text += " Of what was open then, 1 connection counts as ended, as it was; if it went on it may count once more, as a running session of which nobody saw who opened it."
+	default:
+		text += fmt.Sprintf(" Of what was open then, %d connections count as ended, as they were; those that went on may count once more, as running sessions of which nobody saw who opened them.", open)
 	}
 	if b.Unsaved > 0 {
 		text += " " + unsavedWords(b.Unsaved) + "."

@@ -103,3 +103,11 @@ func seconds(ns int64) string {
 func isBlind(list []LiveInterface) bool {
 	return slices.ContainsFunc(list, func(i LiveInterface) bool { return i.Blind > 0 })
 }
+
+// blindPercent is the share of the time in which an interface was not watched, of the one that was watched least.
+func blindPercent(list []LiveInterface) (share float64) {
+	for _, i := range list {
+		share = max(share, 100*float64(i.Blind)/max(1, float64(i.Blind+i.Monitored)))
+	}
+	return share
+}

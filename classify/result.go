@@ -37,6 +37,8 @@ type Basis struct {
 	Open    uint64 `json:"open,omitempty"`    // connections in scope that went on when the audit was made, and were judged for expectations alone
 	Pending uint64 `json:"pending,omitempty"` // of them, those that will decide when they end
 	Unsaved uint64 `json:"unsaved,omitempty"` // connections that went on when a live run was ended without a word, and of which its state does not tell what they were
+
+	Blind float64 `json:"blind_percent,omitempty"` // of a live capture: of its time, on the interface that was watched least
 }
 
 // rule is one line of the rules of the result.
@@ -52,11 +54,22 @@ func (f *Basis) result() Result {
 	case len(wrong) > 0:
 		return Result{Verdict: "deviations", Text: "the traffic judged deviates from the documents", Code: codeDeviations, Reasons: slices.Concat(wrong, doubt, drafted), Basis: *f}
 	case len(doubt) > 0:
-		return Result{Verdict: "inconclusive", Text: "no deviation found, but not everything could be judged", Code: codeInconclusive, Reasons: slices.Concat(doubt, drafted), Basis: *f}
+		return Result{Verdict: "inconclusive", Text: "no deviation found, but not everything could be judged" + f.notWatched(), Code: codeInconclusive, Reasons: slices.Concat(doubt, drafted), Basis: *f}
 	case len(drafted) > 0:
-		return Result{Verdict: "clean", Text: "no deviation from drafts found in the traffic judged; nobody has reviewed them", Code: codeClean, Reasons: drafted, Basis: *f}
+		return Result{Verdict: "clean", Text: "no deviation from drafts found in the traffic judged; nobody has reviewed them" + f.notWatched(), Code: codeClean, Reasons: drafted, Basis: *f}
 	}
-	return Result{Verdict: "clean", Text: "no deviation found in the traffic judged", Code: codeClean, Reasons: []string{}, Basis: *f}
+	return Result{Verdict: "clean", Text: "no deviation found in the traffic judged" + f.notWatched(), Code: codeClean, Reasons: []string{}, Basis: *f}
+}
+
+// notWatched says beside a result without deviations for how much of the time nobody would have seen any. It decides nothing.
+func (f *Basis) notWatched() string {
+	switch {
+	case f.Blind <= f.Bound:
+		return ""
+	case f.Blind < 1:
+		return "; for less than 1 % of the time an interface was not watched"
+	}
+	return fmt.Sprintf("; for %.0f %% of the time an interface was not watched", f.Blind)
 }
 
 // Doubtful says whether the result would be inconclusive if nothing deviated.

@@ -47,8 +47,12 @@ func (p *page) expectations(a *classify.Audit) {
 
 // openHosts names every host that a flow was not observed of, and why.
 func (p *page) openHosts(list []classify.Expectation) {
-	p.head("Hosts of which a documented flow was not observed")
+	headed := false
 	for _, e := range list {
+		if len(e.Open) > 0 && !headed {
+			p.head("Hosts of which a documented flow was not observed")
+			headed = true
+		}
 		if len(e.Open) > 0 {
 			p.line("  %s", cleanText(e.Flow))
 		}

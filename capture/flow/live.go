@@ -214,6 +214,9 @@ func (t *Table) EachOpen(most int, f Emit) {
 		t.sortVictims()
 		for _, v := range t.victims {
 			c := t.conn(v.rec, EndInput)
+			if c.Proto == TCP && t.records.of[v.rec].state().closed() {
+				c.End = EndClosed
+			}
 			c.Missed = t.missed(v.rec, t.losses.soFar(v.rec))
 			f(v.rec, c)
 		}

@@ -124,7 +124,7 @@ func TestActiveSinceMark(t *testing.T) {
 	}
 }
 
-// TestEachOpen gives open connections, also those that linger, up to a number: those that both sides sent on before others.
+// TestEachOpen gives open connections, also those that linger, up to a number: those that both sides sent on before others. What only lingers has closed.
 func TestEachOpen(t *testing.T) {
 	l := newLiveTable(t, 0)
 	l.add("0 10.0.0.3:5001 > 10.0.0.2:80 S seq=1\n" + handshake + "1 10.0.0.3:5000 > 10.0.0.2:514 udp\n1.1 10.0.0.4:7 > 10.0.0.2:9 udp\n1.2 10.0.0.2:9 > 10.0.0.4:7 udp\n" +
@@ -133,14 +133,14 @@ func TestEachOpen(t *testing.T) {
 		most int
 		want []string
 	}{
-		{10, []string{"0:2 established", "0:6 answered", "0:1 unanswered", "0:5 one-way"}},
-		{4, []string{"0:2 established", "0:6 answered", "0:1 unanswered", "0:5 one-way"}},
-		{3, []string{"0:2 established", "0:6 answered"}},
-		{1, []string{"0:2 established"}},
+		{10, []string{"0:2 established closed", "0:6 answered input-end", "0:1 unanswered input-end", "0:5 one-way input-end"}},
+		{4, []string{"0:2 established closed", "0:6 answered input-end", "0:1 unanswered input-end", "0:5 one-way input-end"}},
+		{3, []string{"0:2 established closed", "0:6 answered input-end"}},
+		{1, []string{"0:2 established closed"}},
 		{0, nil},
 	} {
 		var got []string
-		l.EachOpen(c.most, func(_ uint32, o *Conn) { got = append(got, o.ID.String()+" "+o.Outcome.String()) })
+		l.EachOpen(c.most, func(_ uint32, o *Conn) { got = append(got, o.ID.String()+" "+o.Outcome.String()+" "+o.End.String()) })
 		if !slices.Equal(got, c.want) {
 			t.Errorf("at most %d: %v, want %v", c.most, got, c.want)
 		}

@@ -150,6 +150,9 @@ func read(r io.ReaderAt, size int64) (*content, []part, error) {
 		c.last = source.Audit
 		parts = append(parts, p)
 	}
+	if len(c.open) == 0 && c.state.Unsaved == 0 && c.last != nil { // an older version did not keep them
+		c.state.Unsaved = c.last.Connections.Open
+	}
 	if err := c.soundOpen(); err != nil {
 		return nil, nil, err
 	}

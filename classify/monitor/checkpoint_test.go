@@ -311,7 +311,7 @@ func TestRestoreIsBounded(t *testing.T) {
 		}
 	}
 	r := begin(t, set, Options{})
-	if err := r.Monitor.Restore(nil, MaxCheckpoint+1, start+hour); !errors.Is(err, ErrCheckpoint) || !strings.Contains(err.Error(), "it has more than 256 MiB") {
+	if err := r.Monitor.Restore(nil, maxCheckpoint+1, start+hour); !errors.Is(err, ErrCheckpoint) || !strings.Contains(err.Error(), "it has more than 256 MiB") {
 		t.Error(err)
 	}
 }

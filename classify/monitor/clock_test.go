@@ -44,3 +44,13 @@ medium blind: the clock was set back by 8759h58m`)
 		t.Errorf("nothing is missing hours later: %s", r.took())
 	}
 }
+
+func TestWords(t *testing.T) {
+	for ns, want := range map[int64]string{
+		0: "0s", 900: "900ns", 46_883: "47µs", 468_836_270: "469ms", 999_900_000: "1s", second: "1s", 1_400_000_000: "1s", 90 * second: "1m30s", minute: "1m", hour: "1h", 26 * hour: "26h", hour + second: "1h0m1s",
+	} {
+		if got := words(ns); got != want {
+			t.Errorf("%d: %s, want %s", ns, got, want)
+		}
+	}
+}

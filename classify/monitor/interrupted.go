@@ -126,15 +126,18 @@ func (m *Monitor) interrupted(c *content) {
 		m.counters.PartsLost++
 		p, err = m.broke(c, nil)
 	}
-	if err == nil {
-		m.keep(p)
+	if err != nil {
+		n := uint64(len(c.open)) + c.state.Unsaved
+		m.raise(Alert{ID: hashID("lost open"), Kind: KindBlind, Severity: severities[medium], Since: c.state.At, Text: plural(n, "connection") + " that the state had open count nowhere: " + err.Error()})
+		return
 	}
+	m.keep(p)
 }
 
 // broke is the part in which these open connections of a checkpoint end; of the others it is not known what they were.
 func (m *Monitor) broke(c *content, open []openConn) (part, error) {
 	ended := uint64(len(open))
-	facts := classify.Interrupted(c.last, classify.Break{Saved: c.state.At, Resumed: m.now, Ended: ended, Unsaved: c.state.Unsaved + uint64(len(c.open)) - ended})
+	facts := classify.Interrupted(c.last, classify.Break{Saved: c.state.At, Resumed: m.now, Ended: ended, Closed: closed(open), Unsaved: c.state.Unsaved + uint64(len(c.open)) - ended})
 	m.auditor = classify.New(m.set, classify.Options{Tool: m.opts.Tool, Invocation: m.opts.Invocation, Warnings: m.warnings, Filter: m.opts.Filter, Period: m.period, Since: facts.First,
 		Scheduled: m.followed(), Attempts: maxAttempts, OnJudged: m.judged})
 	m.memory.teach(m.auditor)
@@ -149,10 +152,24 @@ func (m *Monitor) broke(c *content, open []openConn) (part, error) {
 	return m.ended(facts)
 }
 
+// closed is how many had closed, and only lingered.
+func closed(list []openConn) (n uint64) {
+	for i := range list {
+		if list[i].Conn.End == flow.EndClosed {
+			n++
+		}
+	}
+	return n
+}
+
 // openWords says in the alert of a restart what became of open connections.
 func openWords(c *content) (text string) {
-	if n := len(c.open); n > 0 {
-		text = "; " + plural(uint64(n), "connection") + " that were open then count as ended, as they were"
+	switch n := uint64(len(c.open)) - closed(c.open); n {
+	case 0:
+	case 1:
+		text = "; 1 connection that was open then counts as ended, as it was"
+	default:
+		text = "; " + plural(n, "connection") + " that were open then count as ended, as they were"
 	}
 	if n := c.state.Unsaved; n > 0 {
 		text += "; " + plural(n, "open connection") + " had no room in the state"

@@ -28,6 +28,7 @@ func TestOpenConnectionsCountAfterAKill(t *testing.T) {
 			opened := func(r *run) (open []*flow.Conn) {
 				for i, line := range lines[:at%len(lines)+1] {
 					c := r.conn(line)
+					c.End = flow.EndInput
 					open = append(open, c)
 					if (at+i)%2 == 0 {
 						r.Young(c)
@@ -70,7 +71,10 @@ func TestOpenConnectionsCountAfterAKill(t *testing.T) {
 			}) {
 				t.Errorf("%s: ledger %+v, %d open", name, c, got.Result.Basis.Open)
 			}
-			says := fmt.Sprintf("Of what was open then, %s count as ended, as they were", plural(uint64(len(before.open)), "connection"))
+			says := fmt.Sprintf("Of what was open then, %d connections count as ended, as they were", len(before.open))
+			if len(before.open) == 1 {
+				says = "Of what was open then, 1 connection counts as ended, as it was"
+			}
 			if text := sentence(got, says); !strings.HasPrefix(text, "What happened after the state was last saved, 1s before") || !strings.HasSuffix(text, "("+flow.Stamp(now-second)+" to "+flow.Stamp(now)+")") {
 				t.Errorf("%s: %q", name, got.Coverage.CannotShow)
 			}
@@ -225,7 +229,7 @@ func TestMoreOpenThanACheckpointHolds(t *testing.T) {
 	r := begin(t, set, Options{Interval: 24 * hour})
 	for i := range maxOpen + more {
 		c := r.conn(update)
-		c.Orig = netip.AddrPortFrom(c.Orig.Addr(), 50_000+uint16(i%10_000))
+		c.Orig, c.End = netip.AddrPortFrom(c.Orig.Addr(), 50_000+uint16(i%10_000)), flow.EndInput
 		r.open = append(r.open, c)
 	}
 	r.Tick(start + minute)
@@ -248,6 +252,47 @@ func TestMoreOpenThanACheckpointHolds(t *testing.T) {
 	}
 	if got := statuses(a, "p/check-in"); strings.Contains(got, "missing") {
 		t.Error(got)
+	}
+}
+
+// TestKilledWhileConnectionsLinger: those that had closed and only lingered end as closed, and are not told as open.
+func TestKilledWhileConnectionsLinger(t *testing.T) {
+	set := compiled(t, testPack, testSite)
+	for _, c := range []struct {
+		open, closed uint64
+		says         string // in the audit
+	}{
+		{0, 2, ""},
+		{1, 2, "Of what was open then, 1 connection counts as ended, as it was; if it went on it may count once more, as a running session of which nobody saw who opened it."},
+		{2, 1, "Of what was open then, 2 connections count as ended, as they were; those that went on may count once more, as running sessions of which nobody saw who opened them."},
+	} {
+		r := begin(t, set, Options{Interval: 24 * hour})
+		for i := range c.open + c.closed {
+			o := r.conn(update)
+			if o.End = flow.EndInput; i >= c.open {
+				o.End = flow.EndClosed
+			}
+			r.open = append(r.open, o)
+		}
+		data := r.checkpoint()
+		r = beginAt(t, set, start+minute, Options{Interval: 24 * hour})
+		if err := r.Restore(data, start+minute); err != nil {
+			t.Fatal(err)
+		}
+		r.want("restored", "info resolved: going on with the period after 1m in which nothing was watched"+map[uint64]string{
+			1: "; 1 connection that was open then counts as ended, as it was", 2: "; 2 connections that were open then count as ended, as they were"}[c.open])
+		r.Due(start + 21*hour)
+		a := r.endPeriod()
+		ends := map[string]uint64{}
+		for _, e := range a.Connections.Ends {
+			ends[e.Name] += e.Packets
+		}
+		if ends["input-end"] != c.open || ends["closed"] != c.closed || a.Connections.Emitted != c.open+c.closed {
+			t.Errorf("%+v", a.Connections)
+		}
+		if got := sentence(a, "Of what was open then"); !strings.Contains(got, c.says) || c.says == "" && got != "" {
+			t.Errorf("%d open: %q", c.open, got)
+		}
 	}
 }
 
@@ -287,6 +332,49 @@ func TestRestoreOfTheVersionBefore(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.want("restored", "info resolved: going on with the period after 1m in which nothing was watched")
+
+	r = begin(t, set, Options{Interval: 24 * hour}) // nobody knows what those were that were open
+	r.open = []*flow.Conn{r.conn(update)}
+	s, err := r.Save(r.facts(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = reseal(t, encoded(t, s), `"unsaved":1`, `"unsaved":0`)
+	r = beginAt(t, set, start+minute, Options{Interval: 24 * hour})
+	if err := r.Restore(data, start+minute); err != nil {
+		t.Fatal(err)
+	}
+	r.want("restored", "info resolved: going on with the period after 1m in which nothing was watched; 1 open connection had no room in the state")
+	r.Due(start + 21*hour)
+	if a := r.endPeriod(); a.Connections.Open != 1 || a.Result.Basis.Unsaved != 1 {
+		t.Errorf("%+v, %d unsaved", a.Connections, a.Result.Basis.Unsaved)
+	}
+}
+
+// TestReloadsAfterAKill: connections of which nobody knows what they were stay in the ledger of the period, also where its parts become one and more of them follow.
+func TestReloadsAfterAKill(t *testing.T) {
+	set := compiled(t, testPack, testSite)
+	r := begin(t, set, Options{Interval: 24 * hour})
+	r.open = []*flow.Conn{r.conn(update), r.conn(update)}
+	s, err := r.Save(r.facts(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r = beginAt(t, set, start+minute, Options{Interval: 24 * hour})
+	if err := r.Restore(encoded(t, s), start+minute); err != nil {
+		t.Fatal(err)
+	}
+	for range maxParts + 3 {
+		if err := r.Reload(set, nil, r.facts()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.see(documented)
+	r.Due(start + 21*hour)
+	a := r.endPeriod()
+	if c := a.Connections; c.Created != 3 || c.Open != 2 || c.Emitted != 1 || a.Result.Basis.Unsaved != 2 {
+		t.Errorf("%+v, %d unsaved", c, a.Result.Basis.Unsaved)
+	}
 }
 
 // TestHostileFactsAreRestored: what JSON makes of bytes that are no text keeps no checkpoint from being restored.

@@ -351,11 +351,14 @@ func plural(n uint64, noun string) string {
 	return strconv.FormatUint(n, 10) + " " + noun + "s"
 }
 
-// words gives a time span as "1h", "12m30s", in seconds where it is longer than one.
+// words gives a time span as "1h", "12m30s", "469ms": to the second, the millisecond where it is shorter than one, or the microsecond.
 func words(ns int64) string {
 	d := time.Duration(ns)
-	if d > time.Second {
-		d = d.Round(time.Second)
+	for _, unit := range []time.Duration{time.Second, time.Millisecond, time.Microsecond} {
+		if d >= unit {
+			d = d.Round(unit)
+			break
+		}
 	}
 	text := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {

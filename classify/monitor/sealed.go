@@ -21,8 +21,8 @@ const (
 	schemaBefore     = "pcapaudit.checkpoint/1"
 )
 
-// MaxCheckpoint is the size of the largest checkpoint, in bytes.
-const MaxCheckpoint = 256 << 20
+// maxCheckpoint is the size of the largest checkpoint, in bytes.
+const maxCheckpoint = 256 << 20
 
 // Limits of what is read; each list has one of its own for its elements.
 const (
@@ -33,7 +33,7 @@ const (
 // tail is what is behind the content.
 const tail = "}\n"
 
-// Encode writes what Restore reads, at most MaxCheckpoint bytes. Nothing was written where the error is not that of w.
+// Encode writes what Restore reads, at most maxCheckpoint bytes. Nothing was written where the error is not that of w.
 func (s *Saved) Encode(w io.Writer) error {
 	last, err := partOf(s.now)
 	if err != nil {
@@ -91,8 +91,8 @@ func seal(w io.Writer, content func(io.Writer) error) error {
 		return fmt.Errorf("save the state: %w", err)
 	}
 	head := fmt.Appendf(nil, "{\"schema\":%q,\"sha256\":%q,\"content\":", checkpointSchema, hex.EncodeToString(sum.Sum(nil)))
-	if whole := int64(size) + int64(len(head)+len(tail)); whole > MaxCheckpoint {
-		return fmt.Errorf("save the state: it has %d MiB, more than the %d that can be restored; shorten the interval", whole>>20, MaxCheckpoint>>20)
+	if whole := int64(size) + int64(len(head)+len(tail)); whole > maxCheckpoint {
+		return fmt.Errorf("save the state: it has %d MiB, more than the %d that can be restored; shorten the interval", whole>>20, maxCheckpoint>>20)
 	}
 	return buffered(w, func(w io.Writer) error {
 		if err := write(w, head); err != nil {
@@ -123,8 +123,8 @@ func (n *count) Write(b []byte) (int, error) {
 
 // unseal finds the content of a checkpoint. It has the sum that is stated: nothing was built of it before.
 func unseal(r io.ReaderAt, size int64) (io.Reader, error) {
-	if size > MaxCheckpoint {
-		return nil, fmt.Errorf("it has more than %d MiB", MaxCheckpoint>>20)
+	if size > maxCheckpoint {
+		return nil, fmt.Errorf("it has more than %d MiB", maxCheckpoint>>20)
 	}
 	d := json.NewDecoder(io.NewSectionReader(r, 0, min(size, maxHead)))
 	var words []string
@@ -168,7 +168,7 @@ func (c *content) decode(r io.Reader) error {
 	state := fields{"at": one(&s.At), "interval": one(&s.Interval), "from": one(&s.From), "until": one(&s.Until), "since": one(&s.Since), "unsaved": one(&s.Unsaved),
 		"blind": upTo(&s.Blind, maxBlindSpans+maxWatched, maxElement), "findings": upTo(&s.Stories, maxStories, maxElement), "expectations": upTo(&s.Uses, maxUses, maxElement),
 		"names": upTo(&s.Names, maxNames, maxElement), "controls": upTo(&s.Controls, maxControls, maxElement), "ports": upTo(&s.Ports, maxPorts, maxElement)}
-	if err := (fields{"parts": upTo(&c.parts, maxParts, MaxCheckpoint), "open": upTo(&c.open, maxOpen, maxElement), "state": state.decode}).decode(d); err != nil {
+	if err := (fields{"parts": upTo(&c.parts, maxParts, maxCheckpoint), "open": upTo(&c.open, maxOpen, maxElement), "state": state.decode}).decode(d); err != nil {
 		return err
 	}
 	if _, err := d.Token(); err != io.EOF {

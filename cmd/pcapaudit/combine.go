@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"pcapaudit/capture/sandbox"
@@ -85,6 +87,14 @@ together; 4 a file is no audit that this version can read; 5 output.`,
 
 // combineFiles combines the audits in files, which the combined audit knows by the given names.
 func combineFiles(files, names []string) (*classify.Audit, error) {
+	list, err := loadParts(files, names)
+	if err != nil {
+		return nil, err
+	}
+	return combineParts(list)
+}
+
+func loadParts(files, names []string) ([]classify.Source, error) {
 	var list []classify.Source
 	for i, path := range files {
 		a, sum, err := loadAudit(path)
@@ -93,6 +103,10 @@ func combineFiles(files, names []string) (*classify.Audit, error) {
 		}
 		list = append(list, classify.Source{File: names[i], SHA256: sum, Audit: a})
 	}
+	return list, nil
+}
+
+func combineParts(list []classify.Source) (*classify.Audit, error) {
 	audit, err := classify.Combine(list, thisTool)
 	if err != nil {
 		return nil, exitError{exitUsage, err}
@@ -115,6 +129,14 @@ func (v *verification) combined(quick bool) error {
 		v.note("run", "not combined again: not every part is here and the same")
 		return nil
 	}
+	if _, err := v.u.confine(v.sandbox, sandbox.Plan{Read: append(files, at.annotations)}); err != nil {
+		return err
+	}
+	parts, err := loadParts(files, names)
+	if err != nil {
+		return err
+	}
+	v.live = v.live || slices.ContainsFunc(parts, func(s classify.Source) bool { return isLive(s.Audit) })
 	if v.live {
 		v.consistent()
 	}
@@ -122,10 +144,7 @@ func (v *verification) combined(quick bool) error {
 		v.note("run", "not combined again (--quick)")
 		return nil
 	}
-	if _, err := v.u.confine(v.sandbox, sandbox.Plan{Read: append(files, at.annotations)}); err != nil {
-		return err
-	}
-	again, err := combineFiles(files, names)
+	again, err := combineParts(parts)
 	if err != nil {
 		return err
 	}

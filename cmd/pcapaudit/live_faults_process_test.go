@@ -143,7 +143,7 @@ func faultKills(t *testing.T, s *stand) {
 		t.Errorf("ledger %+v", audit.Connections)
 	}
 	if !slices.ContainsFunc(audit.Coverage.CannotShow, func(text string) bool {
-		return strings.Contains(text, " count as ended, as they were; those that went on may count once more")
+		return strings.HasPrefix(text, "What happened after the state was last saved, ")
 	}) {
 		t.Errorf("%q", audit.Coverage.CannotShow)
 	}
@@ -226,6 +226,11 @@ func faultKilledOpen(t *testing.T, s *stand) {
 	audit := s.audit("report.json")
 	if l := audit.Coverage.Loss; l.Missed != first.Coverage.Loss.Missed || l.Packets < first.Coverage.Loss.Packets || len(audit.Result.Basis.PairLoss) == 0 {
 		t.Errorf("loss %+v, before %+v", l, first.Coverage.Loss)
+	}
+	if !slices.ContainsFunc(audit.Coverage.CannotShow, func(text string) bool {
+		return strings.Contains(text, "2 connections count as ended, as they were; those that went on may count once more")
+	}) {
+		t.Errorf("%q", audit.Coverage.CannotShow)
 	}
 	if audit.Connections.Emitted != 2 || len(audit.Findings) == 0 || audit.Findings[0].ID != first.Findings[0].ID {
 		t.Errorf("ledger %+v, findings %+v", audit.Connections, audit.Findings)

@@ -156,15 +156,12 @@ func (w *liveFiles) close() error {
 	return errors.Join(errs...)
 }
 
-// prepare finds outputs that cannot be written before there is anything to write, and removes what runs that were killed have left of them.
+// prepare removes what runs that were killed have left of the outputs, and finds those that cannot be written before there is anything to write.
 func (l *liveRun) prepare() error {
-	if err := l.writable(); err != nil {
-		return err
-	}
 	for _, name := range append([]string{l.flags.state, l.flags.connections}, l.flags.reports...) {
 		l.removeLeft(name)
 	}
-	return nil
+	return l.writable()
 }
 
 // writable makes the files of this period, with no content and another name, and removes them.
@@ -186,11 +183,12 @@ func (l *liveRun) writable() error {
 	return nil
 }
 
-// removeLeft removes temporary files of an output whose process is no more.
+// removeLeft removes temporary files of an output whose process is no more. Those of this process's own id are of another one, which had it before (in a PID namespace all may have
+// the same): the directory is locked, and this process has written nothing yet.
 func (l *liveRun) removeLeft(name string) {
 	dir, base := filepath.Split(name)
 	text := strings.ReplaceAll(regexp.QuoteMeta(base), regexp.QuoteMeta(periodMark), `\d{8}T\d{6}(?:Z|[+-]\d{4})`)
-	temporary := regexp.MustCompile(`^\.` + text + `(?:\.manifest\.json(?:\.sig)?)?\.(\d{1,9})-\d{1,2}\.tmp$`)
+	temporary := regexp.MustCompile(`^\.` + text + `(?:\.manifest\.json(?:\.sig)?)?\.(\d{1,9})-\d{1,3}\.tmp$`)
 	list, err := os.ReadDir(filepath.Clean(dir + "."))
 	if name == "" || err != nil {
 		return
@@ -200,7 +198,7 @@ func (l *liveRun) removeLeft(name string) {
 		if m == nil || !e.Type().IsRegular() {
 			continue
 		}
-		if pid, err := strconv.Atoi(m[1]); err == nil && pid != os.Getpid() && syscall.Kill(pid, 0) == syscall.ESRCH && os.Remove(dir+e.Name()) == nil {
+		if pid, err := strconv.Atoi(m[1]); err == nil && (pid == os.Getpid() || syscall.Kill(pid, 0) == syscall.ESRCH) && os.Remove(dir+e.Name()) == nil {
 			l.u.warn("%s: removed, a run that was killed has left it", dir+e.Name())
 		}
 	}

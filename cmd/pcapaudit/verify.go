@@ -45,6 +45,9 @@ So it is with a combined audit of which any part is live: it is combined again, 
 signature (combine --sign). Those of its parts tell of the parts alone: verify each by itself. A signature on reports
 that were made of a live audit does not vouch for that audit.
 
+--quick holds hashes against the files that the audit names, and nothing else against it: an audit that was written
+anew, with hashes that hold, is told by its signature, or by making it again.
+
 An audit with pseudonyms (audit --pseudonymise) does not name the files that it rests on: only the key, given in the
 same way here, leads to them.
 
@@ -80,7 +83,7 @@ reading was interrupted, an audit that is live, or has a part that is, without a
 	c.Flags().StringVar(&f.signature, "signature", "", "signature `FILE` of a manifest, or of AUDIT.json itself; without it AUDIT.json"+manifestSuffix+signatureSuffix)
 	c.Flags().StringVar(&f.signers, "allowed-signers", "", "`FILE` of those who may sign, as for ssh-keygen -Y verify")
 	c.Flags().StringVar(&f.key, "pseudonymise", "", "`KEYFILE` that the pseudonyms of the audit were made with")
-	c.Flags().BoolVar(&f.quick, "quick", false, "do not make the audit again")
+	c.Flags().BoolVar(&f.quick, "quick", false, "check hashes and signature alone: do not make the audit again")
 	sandboxFlag(c, &f.sandbox)
 	return c
 }
@@ -158,6 +161,10 @@ func (v *verification) again(parent context.Context, quick bool) error {
 	if v.closed() {
 		v.evidenceFile()
 		v.fail("pseudonyms", "made with the key "+v.written.Pseudonyms.Key+": without it nobody can tell what the audit rests on, nor make it again; give --pseudonymise KEYFILE")
+		return nil
+	}
+	if len(v.audit.Inputs) == 0 {
+		v.fail("inputs", "none: the audit rests on no input")
 		return nil
 	}
 	v.live = isLive(v.audit)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"os"
@@ -54,7 +55,7 @@ func liveAudits(t *testing.T) string {
 	if rules.Failed(problems) {
 		t.Fatal(problems)
 	}
-	json, err := reports.ByName("json")
+	format, err := reports.ByName("json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func liveAudits(t *testing.T) string {
 			t.Fatal(err)
 		}
 		var text bytes.Buffer
-		if err := json.Write(&text, a, reports.Look{}); err != nil {
+		if err := format.Write(&text, a, reports.Look{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), text.Bytes(), 0o600); err != nil {
@@ -130,6 +131,46 @@ func TestNothingVouchesForWhatPassed(t *testing.T) {
 		var out, said bytes.Buffer
 		if code := run(c.args, nil, &out, &said); code != c.code || !strings.Contains(out.String(), c.want) {
 			t.Errorf("%v: exit code %d, want %d, and %q\n%s%s", c.args, code, c.code, c.want, out.String(), said.String())
+		}
+	}
+}
+
+// TestEditedLiveAudits: whatever an unsigned audit says of its own inputs, its parts that were live are not vouched for by their hashes, and an audit of no input is none.
+func TestEditedLiveAudits(t *testing.T) {
+	t.Chdir(liveAudits(t))
+	run([]string{"combine", "one.json", "two.json", "--report", "both.json"}, nil, new(bytes.Buffer), new(bytes.Buffer))
+	const noInput = "inputs     none: the audit rests on no input\n"
+	for _, c := range []struct {
+		name   string
+		change func(*classify.Audit)
+		want   string
+	}{
+		{"both.json", func(a *classify.Audit) { a.Inputs[0].Format = "pcap" }, "NOT VERIFIED: nothing vouches for this audit, which has live parts"},
+		{"both.json", func(a *classify.Audit) { a.Inputs = nil }, noInput},
+		{"both.json", func(a *classify.Audit) { a.Inputs = []classify.Input{} }, noInput},
+		{"one.json", func(a *classify.Audit) { a.Inputs = nil }, noInput},
+		{"one.json", func(a *classify.Audit) { a.Inputs = []classify.Input{} }, noInput},
+		{"one.json", func(a *classify.Audit) { a.Inputs[0].Format = "pcap" }, "was not hashed"},
+	} {
+		a, _, err := loadAudit(c.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.change(a)
+		data, err := json.Marshal(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile("edited.json", data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"verify", "edited.json"}, {"verify", "--quick", "edited.json"}} {
+			var out, said bytes.Buffer
+			code := run(args, nil, &out, &said)
+			differs := len(args) == 2 && strings.Contains(out.String(), "made again: ") // without --quick
+			if code != exitDeviations || !strings.Contains(out.String(), c.want) && !differs || !strings.Contains(out.String(), "NOT VERIFIED") {
+				t.Errorf("%v, %s: exit code %d, want %q\n%s%s", args, c.name, code, c.want, out.String(), said.String())
+			}
 		}
 	}
 }
