@@ -1,19 +1,25 @@
 package classify
 
-import "pcapaudit/capture/flow"
+import (
+	"slices"
+
+	"pcapaudit/capture/flow"
+)
 
 // repeat is a documented connection of a route as the next ones may be again: what the verdict rests on beside the route, and the sums of those that were
 // the same. They reach the tables when they settle: to count in one place is one miss of the cache, in ten it is ten. TestRepeatsEnd holds what ends it.
 type repeat struct {
 	uses     bool // the next one may be a use
 	attempts bool // or an attempt without a connection
+	unsure   bool // who opened them is a guess: all of them, or none
+	turns    bool // it might be judged in the other orientation, too
 	profiled bool // the source port is the originator's own choice
 	namesake bool
 	opens    open
 	heeds    bool // a flow demands something of the payload
 	told     encrypting
 	sources  portSpan    // which all flows treat alike
-	meant    uint64      // generation of meanings in names, of which the responder had none
+	meant    uint64      // generation of meanings in names, of which the responder had none, nor the originator where that is a guess
 	after    flow.ConnID // later ones are no evidence
 
 	// Not settled yet
@@ -27,12 +33,15 @@ type repeat struct {
 func (a *Auditor) repeats(c *flow.Conn, r *route) bool {
 	m := &r.memo
 	p := &m.repeat
-	if a.opts.OnJudged != nil || !(p.uses && plain(c) || p.attempts && failed(c)) || c.RespPackets > 0 && m.resp == nil {
+	if a.opts.OnJudged != nil || !(p.uses && plain(c) || p.attempts && failed(c)) || c.KnownBy.Uncertain() != p.unsure || c.RespPackets > 0 && m.resp == nil {
 		return false
 	}
 	switch port := c.Orig.Port(); {
-	case port < p.sources.low || port > p.sources.high, p.profiled && port == 0, c.Proto == flow.UDP && a.dynamic.tftp, a.names.meant != p.meant && a.meant(r),
+	case port < p.sources.low || port > p.sources.high, p.profiled && port == 0, c.Proto == flow.UDP && a.dynamic.tftp, a.names.meant != p.meant && (a.meant(r) || p.turns && a.meantBack(r)),
 		c.Last < a.from || c.First >= a.until || a.over(c), opaqueTunnel(c) != "", c.ID.Compare(p.after) < 0:
+		return false
+	}
+	if p.turns && !a.turnsPlainly(c, r) {
 		return false
 	}
 	p.meant = a.names.meant
@@ -42,7 +51,7 @@ func (a *Auditor) repeats(c *flow.Conn, r *route) bool {
 	}
 	j := &a.judgement
 	*j = judged{verdict: documented, original: documented, opens: p.opens, flow: m.of.flow, option: m.of.option, memo: m,
-		view: view{orig: m.of.orig, resp: m.of.resp, from: c.Orig, to: c.Resp, port: r.inner, sure: true, fromEnd: r.from, toEnd: r.to}}
+		view: view{orig: m.of.orig, resp: m.of.resp, from: c.Orig, to: c.Resp, port: r.inner, sure: !p.unsure, fromEnd: r.from, toEnd: r.to}}
 	a.sums.repeated(c, j, p)
 	a.losses.add(a, c, j)
 	a.encryptions.add(a, c, j, &a.payload)
@@ -68,15 +77,15 @@ func (p *repeat) add(c *flow.Conn) {
 	}
 }
 
-// plain is a connection of which nobody doubts who opened it and that both sides used it.
+// plain is a connection of which nobody doubts that both sides used it.
 func plain(c *flow.Conn) bool {
-	return (c.Outcome == flow.Established || c.Outcome == flow.Answered) && !c.KnownBy.Uncertain() && c.KnownBy != flow.KnownByAnnounced &&
+	return (c.Outcome == flow.Established || c.Outcome == flow.Answered) && c.KnownBy != flow.KnownByAnnounced &&
 		c.OrigPackets > 0 && c.RespPackets > 0 && !c.OtherLeg
 }
 
-// failed is an attempt of which nobody doubts who made it.
+// failed is an attempt.
 func failed(c *flow.Conn) bool {
-	return (c.Outcome == flow.Refused || c.Outcome == flow.Unanswered) && !c.KnownBy.Uncertain() && c.KnownBy != flow.KnownByAnnounced && c.OrigPackets > 0 && !c.OtherLeg
+	return (c.Outcome == flow.Refused || c.Outcome == flow.Unanswered) && c.KnownBy != flow.KnownByAnnounced && c.OrigPackets > 0 && !c.OtherLeg
 }
 
 // claimsMeaning says whether the originator claims a name that has a meaning: then the claim may decide what the responder is.
@@ -107,12 +116,17 @@ func (a *Auditor) repeatable(c *flow.Conn, r *route) {
 		a.claimsMeaning(c) || opaqueTunnel(c) != "" || j.paired() || !r.plan.steady(j.option) || a.meant(r) {
 		return
 	}
+	unsure := c.KnownBy.Uncertain()
+	turns := unsure && !c.Proto.IsICMP()
+	if turns && (a.meantBack(r) || !a.turnsPlainly(c, r) || len(a.planOf(c, &a.views[1]).options) > 0) {
+		return
+	}
 	p := &m.repeat
 	sources := p.sources
 	if port := c.Orig.Port(); port < sources.low || port > sources.high {
 		sources.low, sources.high = a.set.AlikePorts(port)
 	}
-	*p = repeat{uses: plain(c), attempts: true, opens: j.opens, heeds: r.plan.heeds(), told: a.payload.encrypting(), sources: sources, meant: a.names.meant, profiled: j.profiled(c), namesake: ambiguous(j)}
+	*p = repeat{uses: plain(c), attempts: true, unsure: unsure, turns: turns, opens: j.opens, heeds: r.plan.heeds(), told: a.payload.encrypting(), sources: sources, meant: a.names.meant, profiled: j.profiled(c), namesake: ambiguous(j)}
 	for i := range m.rows {
 		if row := &m.rows[i]; row.tracked != nil {
 			p.attempts = p.attempts && p.full(row.tracked.tried, maxTried)
@@ -141,6 +155,20 @@ func (a *Auditor) meant(r *route) bool {
 		}
 	}
 	return false
+}
+
+// meantBack is meant for the ends exchanged.
+func (a *Auditor) meantBack(r *route) bool {
+	return slices.ContainsFunc(a.names.knownTo(r.to.who, r.from.addr), func(k alias) bool { return k.means != nil })
+}
+
+// turnsPlainly fills the other view of a connection whose originator is a guess, without names, and says whether the site has nothing to say of its responder
+// but who that is. Then, if no flow covers the source port there, the first view alone decides.
+func (a *Auditor) turnsPlainly(c *flow.Conn, r *route) bool {
+	v := &a.views[1]
+	*v = view{orig: r.to.of, from: c.Resp, to: c.Orig, flipped: true, fromEnd: r.to, toEnd: r.from}
+	v.resp, v.port = a.set.Responder(c.Orig, c.First)
+	return v.resp == r.from.of && v.port == c.Orig.Port() && (a.set.Site == nil || a.background(c, v) == 0)
 }
 
 // steady says whether an option is of the plan, not of an announcement, and all that the plan's flows state is the same at all times.
@@ -236,13 +264,16 @@ func (a *Auditor) settleRow(r *route, row *memoRow, n *use) {
 	}
 }
 
-// settleAll adds all that waits to the tables.
+// settleAll adds all that waits to the tables, and forgets the routes: an audit is about to need their room.
 func (a *Auditor) settleAll() {
 	for _, p := range a.routes.table {
 		if p.of != nil {
 			a.settle(p.of)
 		}
 	}
+	off := a.routes.off
+	a.routes, a.current = newRoutes(), nil
+	a.routes.off = off
 }
 
 func (t *tally) merge(o *tally) {

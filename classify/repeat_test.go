@@ -46,6 +46,7 @@ flows:
 
 // TestRememberingChangesNothing: the audit is the one of an auditor that remembers no address and no route.
 func TestRememberingChangesNothing(t *testing.T) {
+	guessed := 0
 	for name, text := range repeatSites {
 		for seed := range uint64(4) {
 			repeated := 0
@@ -66,6 +67,9 @@ func TestRememberingChangesNothing(t *testing.T) {
 				for _, p := range a.routes.table {
 					if p.of != nil && (p.of.memo.repeat.uses || p.of.memo.repeat.attempts) {
 						repeated++
+						if p.of.memo.repeat.unsure {
+							guessed++
+						}
 					}
 				}
 				out, _ := a.Finish(facts)
@@ -82,6 +86,9 @@ func TestRememberingChangesNothing(t *testing.T) {
 				t.Errorf("%s, %d: nothing was repeated", name, seed)
 			}
 		}
+	}
+	if guessed == 0 {
+		t.Error("nothing of which the originator is a guess was repeated")
 	}
 }
 
@@ -107,6 +114,8 @@ func observeRandom(a *Auditor, r *rand.Rand) Capture {
 	for n := range 4000 {
 		at += r.Int64N(1.6e9) - 1e8
 		switch {
+		case n == 2000:
+			a.settleAll() // as Finish does, which may be called in between
 		case r.IntN(30) == 0:
 			k := flow.Name{At: at, Until: at + r.Int64N(600e9), Packet: uint64(n), Origin: []flow.NameOrigin{flow.NameDNS, flow.NameDNS, flow.NameDHCP}[r.IntN(3)], Asker: pick(), Name: names[r.IntN(len(names))], Addr: pick()}
 			if n > 2000 || r.IntN(4) > 0 {
@@ -130,9 +139,12 @@ func observeRandom(a *Auditor, r *rand.Rand) Capture {
 			orig, resp, _ := strings.Cut(usual[r.IntN(len(usual))], ">")
 			c.Orig, c.Resp = netip.AddrPortFrom(netip.MustParseAddr(orig), 50000+uint16(r.IntN(2000))), netip.MustParseAddrPort(resp)
 		}
-		c.Missed.Followed = true
+		if c.Missed.Followed = true; r.IntN(4) == 0 {
+			c.KnownBy = flow.KnownByPort
+		}
 		if r.IntN(3) == 0 {
-			c.Proto, c.Outcome, c.KnownBy = flow.UDP, flow.Answered, flow.KnownByFirstPacket
+			c.Proto, c.Outcome = flow.UDP, flow.Answered
+			c.KnownBy = []flow.KnownBy{flow.KnownByFirstPacket, flow.KnownByPort}[r.IntN(2)]
 		} else if r.IntN(30) == 0 {
 			c.Missed.Packets, c.Missed.Minutes = 2, []flow.MissedMinute{{Minute: at / 60e9, Packets: 2}}
 		}
@@ -180,6 +192,14 @@ func TestRepeatsEnd(t *testing.T) {
 		{"port", "", "10.0.0.1:50000 > 10.0.0.10:9876 tcp established", "", "clear=HTTP"},
 		{"refused", "", "10.0.0.1:50000 > 10.0.0.10:9876 tcp established", "", "\n" + strings.Repeat("10.0.0.1:50000 > 10.0.0.10:9876 tcp refused\n", 5) + "10.0.0.1:50000 > 10.0.0.10:9876 tcp unanswered"},
 		{"answered", "", "10.0.0.1:50000 > 10.0.0.10:9876 tcp unanswered", "", "\n" + strings.Repeat("10.0.0.1:50000 > 10.0.0.10:9876 tcp refused\n10.0.0.1:50000 > 10.0.0.10:9876 tcp established\n", 5)},
+		{"certain", "", "10.0.0.20:50000 > 10.0.0.10:135 tcp established port", "", "handshake"},
+		{"guess", "", "10.0.0.20:50000 > 10.0.0.10:135 tcp established", "", "port"},
+		{"service at the other end", "", "10.0.0.1:50000 > 10.0.0.10:700 tcp established port", "", "\n10.0.0.1:701 > 10.0.0.10:700 tcp established port"},
+		{"background at the other end", "background: [{from: server-1, to: any, proto: tcp, ports: [\"50001\"], reason: r}]\n", "10.0.0.1:50000 > 10.0.0.10:700 tcp established port", "",
+			"\n10.0.0.1:50001 > 10.0.0.10:700 tcp established port"},
+		{"translation of the other end", "translations: [{kind: destination, inside: [console-1], outside: [\"10.0.0.1:50001\"], port: 701}]\n", "10.0.0.1:50000 > 10.0.0.10:700 tcp established port", "",
+			"\n10.0.0.1:50001 > 10.0.0.10:700 tcp established port"},
+		{"name of the other end", "", "10.0.0.99:53 > 203.0.113.80:53 udp answered port", "dns 203.0.113.80 other.example 203.0.113.81 @1s for=3600s\ndns 203.0.113.80 api.example 10.0.0.99 @1s for=3600s", "@10s"},
 		{"claim", "", "10.0.0.1:50000 > 203.0.113.81:443 tcp established", "dns 10.0.0.1 other.example 203.0.113.81 @1s for=3600s\n\ndns 10.0.0.1 portal.example 203.0.113.82 @1s for=3600s",
 			"@10s sni=portal.example\n10.0.0.1:50000 > 203.0.113.81:443 tcp established @11s sni=api.example"},
 	} {
