@@ -33,8 +33,9 @@ func (t *Table) conn(rec uint32, why End) *Conn {
 	r := &t.records.of[rec]
 	ctx := t.contexts.get(r.context)
 	c := &t.out
-	*c = Conn{ID: r.connID(), Proto: r.proto, End: why,
-		First: r.first, Last: r.last, VLANs: ctx.vlans, Tunnel: ctx.tunnel, Interface: ctx.iface}
+	*c = Conn{}
+	c.ID, c.Proto, c.End, c.First, c.Last = r.connID(), r.proto, why, r.first, r.last
+	c.VLANs, c.Tunnel, c.Interface = ctx.vlans, ctx.tunnel, ctx.iface
 	ends := t.addrs(rec)
 	side, by := r.originator(ends)
 	c.KnownBy = by

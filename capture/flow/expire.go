@@ -165,23 +165,23 @@ func (t *Table) sweep() {
 	t.swept, t.sweptAt = t.clock.now, t.packets
 	t.victims = t.victims[:0]
 	now := t.clock.now
-	lines := t.records.of[:t.records.used]
-	for rec := 2; rec < len(lines); rec++ { // as records.each, which takes twice as long for what is mostly looking at times
-		r := &lines[rec]
-		if r.flags&live == 0 {
-			if r.flags&wide != 0 {
-				rec++
-			}
+	quiet := t.records.quiet.of[:t.records.used]
+	for rec := range quiet { // the lines themselves, most of which cannot have ended, take two to four times as long
+		if now <= quiet[rec] {
 			continue
 		}
-		if r.flags&timed == 0 { // no packet of it had a time: its silence begins now
+		r := &t.records.of[rec]
+		switch {
+		case r.flags&live == 0:
+			quiet[rec] = never
+			continue
+		case r.flags&timed == 0: // no packet of it had a time: its silence begins now
 			r.first, r.last, r.flags = now, now, r.flags|timed
 		}
-		if now-r.last > shortestTimeout && r.silent(now) {
+		quiet[rec] = r.last + idleTimeouts.of(r)
+		if now > quiet[rec] {
+			quiet[rec] = never
 			t.victims = append(t.victims, victim{r.id, uint32(rec)})
-		}
-		if r.flags&wide != 0 {
-			rec++
 		}
 	}
 	t.endVictims(EndIdle)
@@ -255,16 +255,18 @@ const touchedAtOnce = 64
 // touchVictims loads what ending them needs: in the order of first packets nothing of them lies together, and each would cost five misses
 // one after the other.
 func (t *Table) touchVictims(list []victim) {
+	lines, slots, touched := t.records.of, t.losses.slots.of, uint32(0)
 	for _, v := range list {
-		t.touched += t.records.of[v.rec].a + uint32(t.losses.slots.of[v.rec])
+		touched += lines[v.rec].a + uint32(slots[v.rec])
 	}
 	for _, v := range list {
-		r := &t.records.of[v.rec]
+		r := &lines[v.rec]
 		if !t.closing {
-			t.touched += uint32(t.index.of[t.index.place(t.hasher.hash(r.a, r.b, r.pa, r.pb, r.proto, t.hasher.part(r.context)))])
+			touched += uint32(t.index.of[t.index.place(t.hasher.hash(r.a, r.b, r.pa, r.pb, r.proto, t.hasher.part(r.context)))])
 		}
-		t.touched += t.losses.watches[t.losses.slots.of[v.rec]].streams[0].next
+		touched += t.losses.watches[slots[v.rec]].streams[0].next
 	}
+	t.touched += touched
 }
 
 // compare orders by first packet, a tunnel before what it carries. Where a caller numbered two packets alike, their keys decide.

@@ -115,3 +115,36 @@ func TestTimeoutsAreNamed(t *testing.T) {
 		t.Errorf("shortest timeout is %v", time.Duration(shortestTimeout))
 	}
 }
+
+// TestSweepOverlooksNobody looks at every line, as sweeps do not.
+func TestSweepOverlooksNobody(t *testing.T) {
+	for seed := range uint64(4) {
+		table := NewTable(Options{MaxConnections: 300})
+		var b Batch
+		for i, p := range packetsFrom(randomBytes(6*4000, seed+500)) {
+			p.Num = uint64(i + 1)
+			p.Context = 0
+			b.put(table.Hasher(), &p)
+			if i%50 != 0 {
+				continue
+			}
+			table.AddBatch(&b)
+			b.N = 0
+			if i%500 == 0 {
+				table.Step([]int64{-2e9, 700e9}[i/500%2])
+			}
+			for rec := uint32(2); rec < table.records.used; rec++ {
+				r, quiet := &table.records.of[rec], table.records.quiet.of[rec]
+				if r.flags&live != 0 && quiet > r.last+idleTimeouts.of(r) {
+					t.Fatalf("seed %d, packet %d: a %v of state %b and last packet %d would not be looked at before %d", seed, i, r.proto, r.state(), r.last, quiet)
+				}
+				if r.flags&wide != 0 {
+					if rec++; r.flags&live != 0 && table.records.quiet.of[rec] != never {
+						t.Fatalf("seed %d, packet %d: line %d of an address would be taken for a connection", seed, i, rec)
+					}
+				}
+			}
+		}
+		table.Close()
+	}
+}

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"encoding/binary"
+	"math"
 	"net/netip"
 	"time"
 )
@@ -141,10 +142,11 @@ func (t *Table) Step(by int64) {
 	t.clock.run = 0
 	t.clock.steps++
 	t.swept += by
-	t.records.each(func(_ uint32, r *record) {
+	t.records.each(func(rec uint32, r *record) {
 		if r.flags&timed != 0 {
 			r.first += by
 			r.last += by
+			t.records.quiet.of[rec] = math.MinInt64
 		}
 	})
 	for _, q := range []*queue{&t.youth.fresh, &t.youth.waiting} {

@@ -1,6 +1,9 @@
 package flow
 
-import "unsafe"
+import (
+	"math"
+	"unsafe"
+)
 
 // record is one open connection: exactly one cache line, because with millions of connections every packet costs one miss for it.
 // An IPv6 record is followed by a second line with its exact addresses.
@@ -81,14 +84,18 @@ func (r *record) orig() uint { return uint(r.flags & origB / origB) }
 // Line numbers are the record numbers that the table gives out; pair 0 stays empty and 0 means none.
 type records struct {
 	memory[record]
-	used   uint32 // lines ever handed out
-	halves uint32 // list of free lines whose neighbour is taken; a is the line before, b the one after
-	pairs  uint32 // list of free pairs; b is the next
+	quiet  memory[int64] // by line: a connection that is open there is not silent for too long at this time or before; never in the second line of a wide one
+	used   uint32        // lines ever handed out
+	halves uint32        // list of free lines whose neighbour is taken; a is the line before, b the one after
+	pairs  uint32        // list of free pairs; b is the next
 }
 
 func newRecords(n int) records {
-	return records{memory: newMemory[record](2*n + 2), used: 2}
+	return records{memory: newMemory[record](2*n + 2), quiet: newMemory[int64](2*n + 2), used: 2}
 }
+
+// never is a time that is not reached.
+const never = math.MaxInt64
 
 // exact are the addresses of a wide record.
 func (m *records) exact(rec uint32) *[2][16]byte {
