@@ -207,7 +207,7 @@ func mergeStatuses(of []told) told {
 				n++
 			}
 		}
-		if 0 < n && n < all && !strings.HasSuffix(out.Reason, " audits)") {
+		if !pick.timeless && n < all && !strings.HasSuffix(out.Reason, " audits)") {
 			out.Reason += fmt.Sprintf(" (so in %d of %d audits)", n, all)
 		}
 	}

@@ -188,11 +188,13 @@ func (c *combination) carriedOver() {
 	}
 }
 
-// stillOpen are the witnessed connections that no later part emitted: those of the last part, and of parts after which nobody watched.
+// stillOpen are the witnessed connections that no later part emitted: those of the last part, and of parts after which nobody watched. Where the next part
+// began with some of those that were open, they may be among the others.
 func (c *combination) stillOpen() (open, pending uint64) {
 	for i, s := range c.list {
-		b, n := &s.Audit.Result.Basis, c.carried(i)
-		open, pending = open+b.Open-min(b.Open, n), pending+b.Pending-min(b.Pending, n)
+		b, all := &s.Audit.Result.Basis, s.Audit.Connections.Open
+		rest := all - min(all, b.Unsaved+c.carried(i))
+		open, pending = open+min(b.Open, rest), pending+min(b.Pending, rest)
 	}
 	return open, pending
 }

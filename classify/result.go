@@ -67,9 +67,11 @@ func (f *Basis) notWatched() string {
 	case f.Blind <= f.Bound:
 		return ""
 	case f.Blind < 1:
-		return "; for less than 1 % of the time an interface was not watched"
+		return "; for less than a hundredth of the time an interface was not watched"
+	case f.Blind < 100:
+		return fmt.Sprintf("; for %.0f %% of the time an interface was not watched", min(f.Blind, 99))
 	}
-	return fmt.Sprintf("; for %.0f %% of the time an interface was not watched", f.Blind)
+	return "; no interface was watched at any time"
 }
 
 // Doubtful says whether the result would be inconclusive if nothing deviated.

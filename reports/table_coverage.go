@@ -145,7 +145,7 @@ func (p *page) input(number int, in *classify.Input) {
 	case in.SHA256 != "":
 		p.line("     %s", cleanText(in.SHA256))
 	case in.Format == classify.LiveFormat:
-		p.para(5, "", "watched live: nobody kept its packets, so they have no hash; nothing but a signature on this report (live --sign) can vouch for it")
+		p.para(5, "", "watched live: nobody kept its packets, so they have no hash; nothing but a signature on this report (--sign) can vouch for it")
 	default:
 		p.para(5, "", "not hashed (--hash none): this report cannot be verified against its inputs")
 	}

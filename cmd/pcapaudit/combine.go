@@ -1,8 +1,6 @@
 package main
 
 import (
-	"slices"
-
 	"github.com/spf13/cobra"
 
 	"pcapaudit/capture/sandbox"
@@ -132,11 +130,17 @@ func (v *verification) combined(quick bool) error {
 	if _, err := v.u.confine(v.sandbox, sandbox.Plan{Read: append(files, at.annotations)}); err != nil {
 		return err
 	}
-	parts, err := loadParts(files, names)
-	if err != nil {
-		return err
+	var parts []classify.Source
+	for i := range files {
+		part, err := loadParts(files[i:i+1], names[i:i+1])
+		if err != nil {
+			return err
+		}
+		v.live = v.live || isLive(part[0].Audit)
+		if !quick {
+			parts = append(parts, part...)
+		}
 	}
-	v.live = v.live || slices.ContainsFunc(parts, func(s classify.Source) bool { return isLive(s.Audit) })
 	if v.live {
 		v.consistent()
 	}

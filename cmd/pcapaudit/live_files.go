@@ -187,21 +187,33 @@ func (l *liveRun) writable() error {
 // the same): the directory is locked, and this process has written nothing yet.
 func (l *liveRun) removeLeft(name string) {
 	dir, base := filepath.Split(name)
-	text := strings.ReplaceAll(regexp.QuoteMeta(base), regexp.QuoteMeta(periodMark), `\d{8}T\d{6}(?:Z|[+-]\d{4})`)
-	temporary := regexp.MustCompile(`^\.` + text + `(?:\.manifest\.json(?:\.sig)?)?\.(\d{1,9})-\d{1,3}\.tmp$`)
 	list, err := os.ReadDir(filepath.Clean(dir + "."))
 	if name == "" || err != nil {
 		return
 	}
 	for _, e := range list {
 		m := temporary.FindStringSubmatch(e.Name())
-		if m == nil || !e.Type().IsRegular() {
+		if m == nil || !e.Type().IsRegular() || !temporaryOf(m[1], base) {
 			continue
 		}
-		if pid, err := strconv.Atoi(m[1]); err == nil && (pid == os.Getpid() || syscall.Kill(pid, 0) == syscall.ESRCH) && os.Remove(dir+e.Name()) == nil {
+		if pid, err := strconv.Atoi(m[2]); err == nil && (pid == os.Getpid() || syscall.Kill(pid, 0) == syscall.ESRCH) && os.Remove(dir+e.Name()) == nil {
 			l.u.warn("%s: removed, a run that was killed has left it", dir+e.Name())
 		}
 	}
+}
+
+// Names of temporary files, and what stands in them for the mark of a period; see createOutput.
+var (
+	temporary  = regexp.MustCompile(`^\.(.*)\.(\d{1,9})-\d{1,3}\.tmp$`)
+	periodName = regexp.MustCompile(`\d{8}T\d{6}(?:Z|[+-]\d{4})`)
+)
+
+// temporaryOf says whether a temporary file with this in its name is of an output, which may have the mark of a period in its name, or of what is signed with it.
+func temporaryOf(text, base string) bool {
+	of := strings.ReplaceAll(base, periodMark, periodName.FindString(text))
+	return slices.ContainsFunc([]string{of, of + manifestSuffix, of + manifestSuffix + signatureSuffix}, func(name string) bool {
+		return text == name[:min(len(name), maxTempName)]
+	})
 }
 
 // machineID stands for this machine in audits, so that those of two can be told apart: 16 hex digits made of what the file says, which is not to be shown itself
