@@ -61,7 +61,7 @@ func openLive(c *Config, l *LiveConfig) (*watcher, error) {
 		in.list = append(in.list, i.input)
 	}
 	w.translations = l.Translations
-	w.run = newTracker(in, c, newRelay(c, nil))
+	w.run = newTracker(in, c, newRelay(c, false))
 	if l.Translations != nil {
 		w.translate = func(c *flow.Conn, last bool) { l.Translations.apply(c, w.table, last) }
 	}

@@ -187,7 +187,7 @@ func BenchmarkForwards(b *testing.B) {
 func TestPartsOfFragments(t *testing.T) {
 	w := newWatched("test0")
 	w.from(linkRaw, 0, "")
-	l := &live{run: newTracker(&inputs{list: []*Input{w.input}}, &Config{MaxConnections: 16}, newRelay(&Config{}, nil)), interfaces: []*watched{w}}
+	l := &live{run: newTracker(&inputs{list: []*Input{w.input}}, &Config{MaxConnections: 16}, newRelay(&Config{}, false)), interfaces: []*watched{w}}
 	defer l.table.Close()
 	l.begin()
 	fragment := func(offset, more byte) {

@@ -23,7 +23,7 @@ type Config struct {
 	Dedup          bool                    // count identical copies of packets as such, and not in connections
 	TunnelPorts    []TunnelPort            // beside the default ones, which they may change
 	MaxConnections int                     // open at once; 0 means flow.DefaultMaxConnections
-	Workers        int                     // more than 1, without Stack: payload is inspected, and Emit and Learn are called, in a goroutine of their own, in the same order, all before Run returns, and more than 2: inputs are read, and Progress is called, in another; else in that of Run
+	Workers        int                     // more than 1, without Stack: inputs are read, and Progress is called, in a goroutine of their own, and Emit and Learn in another, in the same order, all before Run returns; else in that of Run
 	Emit           func(*flow.Conn)        // called once for each connection; it and its Facts are valid during the call; nil: they are only counted
 	Young          func(*flow.Conn)        // called for open connections, only of Live; see flow.Options.Young
 	Learn          inspect.Learn           // takes names and announced ports as they are seen, before any connection that begins later is emitted
@@ -44,7 +44,6 @@ type run struct {
 	translate func(c *flow.Conn, last bool) // puts the true ends of a connection in place; last: it has ended; nil: they are
 	*work                                   // that is being tracked
 	turns     *turns                        // nil: all is done in this goroutine
-	workers   int                           // with turns: 2 or more
 	result    *Result
 	extract   *extraction       // nil: the packets are not written
 	stack     func(*flow.Stack) // nil: stacks are not looked at
@@ -70,7 +69,7 @@ func newRun(ctx context.Context, c *Config) (*run, error) {
 	if c.Workers > 1 && c.Stack == nil {
 		options.turns = newTurns()
 	}
-	relay := newRelay(c, options.turns)
+	relay := newRelay(c, options.turns != nil)
 	if c.Learn.Name != nil {
 		options.learn = func(n *flow.Name) {
 			if t := options.turns; t != nil && t.reading {
@@ -89,7 +88,7 @@ func newRun(ctx context.Context, c *Config) (*run, error) {
 		return nil, err
 	}
 	r := newTracker(in, c, relay)
-	r.turns, r.workers = options.turns, c.Workers
+	r.turns = options.turns
 	return r, nil
 }
 
@@ -256,10 +255,7 @@ func (r *run) offer() {
 }
 
 // settle is flow.Options.Settle.
-func (r *run) settle() {
-	r.offer()
-	r.relay.settle()
-}
+func (r *run) settle() { r.offer() }
 
 func (r *run) tell() {
 	if r.progress != nil && r.sinceTold >= progressStep {

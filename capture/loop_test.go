@@ -255,7 +255,7 @@ func newTestRun(o flow.Options, interfaces ...Interface) *run {
 	r := &run{in: &inputs{list: []*Input{{Interfaces: interfaces}}}, result: new(Result), work: new(work)}
 	o.Check, o.Emit, o.Settle = r.sound, r.emit, r.settle
 	r.table = flow.NewTable(o)
-	r.relay = newRelay(&Config{}, nil)
+	r.relay = newRelay(&Config{}, false)
 	r.relay.join(r.table)
 	r.decoder = newDecoder(r.table, &r.result.Ledger)
 	return r

@@ -76,9 +76,7 @@ func (in *inputs) activate() error {
 		in.waiting[0] = nil // its buffers go when it has been read, not when the last one has
 		in.waiting = in.waiting[1:]
 		if s.closed {
-			options := in.options
-			options.ahead = len(in.active) < maxAhead
-			if err := s.open(options, windowSize); err != nil {
+			if err := s.open(in.options, windowSize); err != nil {
 				s.in.State, s.in.Detail = InputCut, fmt.Sprintf("cannot be read any more: %v", err)
 				s.in.Size, s.in.Unread = s.stat.Size(), s.stat.Size()
 				continue

@@ -17,7 +17,6 @@ type inputOptions struct {
 	expanded int64            // bytes that a compressed input may expand to; 0: maxExpanded
 	stop     <-chan struct{}  // ends the reading of streams; nil: nothing does
 	turns    *turns           // what is read is handed over to others; nil: all is done with it when more is asked for
-	ahead    bool             // with turns: a regular file of at least aheadLeast bytes, not compressed and not hashed, is read ahead in a goroutine of its own
 	learn    func(*flow.Name) // takes the names of name-resolution blocks; nil: nobody does
 }
 
@@ -106,9 +105,6 @@ func (s *source) unpack(o inputOptions, size int) {
 		s.window.src = s.expand
 	case o.hash:
 		s.window.digest = newDigest()
-	case o.ahead && o.turns != nil && s.stat != nil && s.in.Size >= aheadLeast:
-		s.window.ahead = newAhead(s.stored)
-		return
 	}
 	s.window.buf = make([]byte, size)
 }
@@ -280,9 +276,6 @@ func (s *source) release(finish bool) (sum string) {
 	w := &s.window
 	if s.expand != nil {
 		s.expand.stop(finish)
-	}
-	if w.ahead != nil {
-		w.ahead.stop()
 	}
 	if finish {
 		if w.digest != nil {

@@ -206,7 +206,6 @@ func (in *inputs) probe(found []candidate) error {
 		s := c.source
 		alone := len(found) == 1
 		options, size := in.options, windowSize
-		options.ahead = alone
 		if s.stat != nil && !alone {
 			options, size = inputOptions{expanded: options.expanded}, probeSize
 		}

@@ -25,9 +25,6 @@ type window struct {
 	digest   *digest // nil: no hash; else it still reads the bytes handed to it
 	turns    *turns
 	lent     []lent // with a digest or turns: buffers before buf, oldest first
-	ahead    *ahead // nil: src is read as bytes are wanted
-	chunk    []byte // with ahead: what buf is of
-	large    []byte // with ahead: a record larger than aheadRoom, and what follows it; nil where buf is of chunk
 }
 
 // lent is a buffer that packets may point into, or a digest still reads.
@@ -56,9 +53,6 @@ func (w *window) offset() int64 { return w.base + int64(w.pos) }
 // more drops what was parsed and reads on, until at least want bytes (at most maxBlock) lie at pos. False: the stream ends before;
 // whatever there is of it lies at pos. Memory grows with bytes that arrived, never with want alone.
 func (w *window) more(want int) bool {
-	if w.ahead != nil {
-		return w.moreAhead(want)
-	}
 	for w.end-w.pos < want {
 		if w.err != nil {
 			return false

@@ -8,12 +8,12 @@ import (
 	"testing"
 )
 
-// TestAheadReadsTheSame holds that what is read ahead is what is read without, also where records are larger than a window has room for, and where
+// TestLentReadsTheSame holds that what is read into windows that stay lent is what is read without, also where records are larger than a window has room for, and where
 // the file is damaged.
-func TestAheadReadsTheSame(t *testing.T) {
+func TestLentReadsTheSame(t *testing.T) {
 	names := captureFiles(t)
 	random := rand.New(rand.NewPCG(1, 2))
-	for _, most := range []int{1500, aheadRoom + 100, maxCaptured} {
+	for _, most := range []int{1500, windowSize / 4, maxCaptured} {
 		var packets []testPacket
 		for size := 0; size < 5*windowSize; {
 			data := make([]byte, random.IntN(most))
@@ -39,7 +39,7 @@ func TestAheadReadsTheSame(t *testing.T) {
 				in.close()
 			}
 			want, plain := readInputs(t, nil, inputOptions{}, name)
-			got, in := readInputs(t, nil, inputOptions{turns: newTurns(), ahead: true}, name)
+			got, in := readInputs(t, nil, inputOptions{turns: newTurns()}, name)
 			same := func(a, b packetRead) bool {
 				a.record.data, b.record.data = nil, nil // overwritten by now
 				return reflect.DeepEqual(a, b)
@@ -54,10 +54,10 @@ func TestAheadReadsTheSame(t *testing.T) {
 	}
 }
 
-// TestAheadStops holds that an input that is let go early is not read on.
-func TestAheadStops(t *testing.T) {
+// TestLentStops holds that an input that is let go early is not read on.
+func TestLentStops(t *testing.T) {
 	name := writeFile(t, t.TempDir(), "input", pcapBytes(little, pcapMagicMicro, 1, slices.Repeat([]testPacket{{ticks: 1.7e15, data: make([]byte, 1000)}}, 10_000)...))
-	in, err := openInputs([]string{name}, nil, inputOptions{turns: newTurns(), ahead: true})
+	in, err := openInputs([]string{name}, nil, inputOptions{turns: newTurns()})
 	if err != nil {
 		t.Fatal(err)
 	}
