@@ -146,6 +146,7 @@ func runAudit(parent context.Context, u *ui, f auditFlags, args []string) error 
 	if err := hidden.fits(beside.old, f.baseline.file); err != nil {
 		return err
 	}
+	u.collectSeldom()
 	set, warnings, err := u.ruleSet(f)
 	if err != nil {
 		return err

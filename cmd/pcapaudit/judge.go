@@ -39,16 +39,25 @@ const (
 // longReport is the number of findings whose report takes more memory than it costs time to collect what judged them: of 17,000 it is 35 of 215 MiB.
 const longReport = 1 << 13
 
+// collectSeldom takes effect until judge returns, and while reports are written. Before rules are loaded the floor is memory that was never used: later Go may have
+// to clear it, and 64 MiB more are resident.
+func (u *ui) collectSeldom() {
+	debug.SetGCPercent(garbagePercent)
+	if u.floor == nil {
+		u.floor = make([]byte, heapFloor)
+	}
+}
+
 // judge reads captures and judges what is in them. nameOf gives the name that an input has in the audit; "" leaves it.
 func (u *ui) judge(ctx context.Context, c capture.Config, set *rules.Set, o classify.Options, nameOf func(path string) string) (*classify.Audit, *capture.Result, error) {
-	debug.SetGCPercent(garbagePercent) // also while reports are written
+	u.collectSeldom()
 	long := false
 	defer func() {
+		u.floor = nil
 		if long {
 			runtime.GC() // what judged is garbage now: a long report takes its room
 		}
 	}()
-	defer runtime.KeepAlive(make([]byte, heapFloor))
 	auditor := classify.New(set, o)
 	c.Workers = runtime.GOMAXPROCS(0)
 	c.Emit = auditor.Observe

@@ -25,6 +25,7 @@ type ui struct {
 	colorMode string
 	stopped   atomic.Int32 // number of the signal that ended the run early
 	verdict   int          // exit code of the audit's result
+	floor     []byte       // see collectSeldom
 
 	enter func(sandbox.Plan) (sandbox.Enforced, error) // limits this process for good; nil where the process is not ours, as in tests
 }
