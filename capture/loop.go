@@ -95,7 +95,7 @@ func newRun(ctx context.Context, c *Config) (*run, error) {
 // newTracker makes what the packets of the inputs go through.
 func newTracker(in *inputs, c *Config, relay *relay) *run {
 	r := &run{in: in, result: new(Result), work: new(work), relay: relay, stack: c.Stack, progress: c.Progress}
-	o := flow.Options{MaxConnections: c.MaxConnections, Key: c.Key, Seed: seed(), Check: r.sound, Emit: r.emit, Settle: r.settle}
+	o := flow.Options{MaxConnections: c.MaxConnections, Key: c.Key, Seed: seed(), Check: r.sound, Emit: r.emit, Settle: r.offer}
 	if c.Young != nil {
 		o.Young = r.show
 	}
@@ -205,11 +205,14 @@ func (r *run) each(ctx context.Context, take func(fill func(*recordBatch) error)
 
 // count adds what was read to the ledger.
 func (r *run) count(b *recordBatch) {
+	read, captured := r.result.Ledger.Read, 0
 	for i := range b.recs[:b.n] {
 		rec := &b.recs[i]
-		r.result.Ledger.Read.add(rec.length())
-		r.sinceTold += len(rec.data)
+		read.add(rec.length())
+		captured += len(rec.data)
 	}
+	r.result.Ledger.Read = read
+	r.sinceTold += captured
 }
 
 // track takes the batch of records through decoding, the table and inspection.
@@ -244,18 +247,17 @@ func (r *run) sound(i int, evidence bool) bool {
 
 // offer hands over the payloads that the table wants, while they are there, as far as it has taken in the batch.
 func (r *run) offer() {
-	if r.offered < r.table.Added() {
-		r.relay.touch(&r.packets.Batch, r.offered, r.table.Added())
+	i, added := r.offered, r.table.Added()
+	if i < added {
+		r.relay.touch(&r.packets.Batch, i, added)
 	}
-	for ; r.offered < r.table.Added(); r.offered++ {
-		if p := &r.packets.Packets[r.offered]; p.Bits&flow.Head != 0 {
-			r.relay.offer(&r.packets.Batch, r.offered, r.records.recs[r.packets.record[r.offered]].data[p.PayloadOff:][:p.PayloadLen])
+	for ; i < added; i++ {
+		if p := &r.packets.Packets[i]; p.Bits&flow.Head != 0 {
+			r.relay.offer(&r.packets.Batch, i, r.records.recs[r.packets.record[i]].data[p.PayloadOff:][:p.PayloadLen])
 		}
 	}
+	r.offered = added
 }
-
-// settle is flow.Options.Settle.
-func (r *run) settle() { r.offer() }
 
 func (r *run) tell() {
 	if r.progress != nil && r.sinceTold >= progressStep {

@@ -253,7 +253,7 @@ func mixedBatch(t testing.TB) *recordBatch {
 // newTestRun is a run whose records the test puts in place.
 func newTestRun(o flow.Options, interfaces ...Interface) *run {
 	r := &run{in: &inputs{list: []*Input{{Interfaces: interfaces}}}, result: new(Result), work: new(work)}
-	o.Check, o.Emit, o.Settle = r.sound, r.emit, r.settle
+	o.Check, o.Emit, o.Settle = r.sound, r.emit, r.offer
 	r.table = flow.NewTable(o)
 	r.relay = newRelay(&Config{}, false)
 	r.relay.join(r.table)

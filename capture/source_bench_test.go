@@ -70,7 +70,6 @@ func BenchmarkFill(b *testing.B) {
 	b.Run("pcap-60", func(b *testing.B) { benchmarkFill(b, inputOptions{}, small) })
 	b.Run("pcap-60-hash", func(b *testing.B) { benchmarkFill(b, inputOptions{hash: true}, small) })
 	b.Run("pcap-700", func(b *testing.B) { benchmarkFill(b, inputOptions{}, large) })
-	b.Run("pcap-700-lent", func(b *testing.B) { benchmarkFill(b, inputOptions{turns: newTurns()}, large) })
 	b.Run("pcap-700-hash", func(b *testing.B) { benchmarkFill(b, inputOptions{hash: true}, large) })
 	b.Run("pcapng-60", func(b *testing.B) { benchmarkFill(b, inputOptions{}, ng) })
 	b.Run("zstd-60", func(b *testing.B) { benchmarkFill(b, inputOptions{}, packed) })
