@@ -71,7 +71,7 @@ func (f *Basis) notWatched() string {
 	case f.Blind < 100:
 		return fmt.Sprintf("; for %.0f %% of the time an interface was not watched", min(f.Blind, 99))
 	}
-	return "; no interface was watched at any time"
+	return "; an interface was not watched at any time"
 }
 
 // Doubtful says whether the result would be inconclusive if nothing deviated.
